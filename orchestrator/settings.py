@@ -1,0 +1,20 @@
+"""Choices of the person that hold for every team: `$RETINUE_HOME/settings.yaml`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Read by `profile.load_settings`; every key may be left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = None
+    """Model of every member that names none, as `provider/model`."""
+    custom_base_url: str | None = None
+    """Base URL of the OpenAI-compatible server behind the provider `custom`."""
+    searxng_url: str | None = None
+    """SearXNG server that `web_search` asks; without it a search key in the environment is used."""
+    keep_unfinished_days: int = 14
+    """How long failed and limited runs can be resumed."""

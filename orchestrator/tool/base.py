@@ -1,0 +1,103 @@
+"""What a tool is: typed arguments in, text for the model and data for the program out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.sandbox.base import Sandbox
+
+
+class Arguments(BaseModel):
+    """Base of every tool's arguments; a misspelt one is refused, and the model may retry."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+A = TypeVar("A", bound=Arguments, contravariant=True)
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    text: str
+    """What the model reads."""
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """JSON-ready facts for the program, e.g. `exit_code`, `rows`, `path`."""
+    empty: bool = False
+    """Nothing was found; an answer built on it must say so."""
+    files: tuple[str, ...] = ()
+    """Workspace-relative files this call wrote on purpose; they count as part of the member's
+    result.
+    """
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a tool may touch: its own profile's sandbox, and nothing process-wide."""
+
+    address: str
+    """`team/profile`."""
+    run: str
+    workdir: str
+    """Folder of this run inside the workspace; relative paths of tools start here."""
+    sandbox: Sandbox
+    timeout_seconds: float = 120
+    allowed_hosts: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The profile's secrets by name; never put into a result."""
+    search_url: str | None = None
+    """SearXNG server, for `web_search`."""
+    cache: Path | None = None
+
+
+class Tool(Protocol, Generic[A]):
+    """One tool. Failures are raised: ToolRetry, ToolFailed, Unavailable, PersonNeeded."""
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    """One or two sentences: the whole prompt budget of a member is 1,500 tokens."""
+    arguments: ClassVar[type[Arguments]]
+    idempotent: ClassVar[bool]
+    """True when running it twice does no harm: after a crash it is then run again without asking.
+    """
+
+    async def run(self, arguments: A, context: ToolContext) -> ToolResult: ...
+
+
+def json_schema(arguments: type[Arguments]) -> dict[str, Any]:
+    """The arguments as a short JSON schema: titles gone, references resolved, `X | None` as `X`."""
+    schema: dict[str, Any] = arguments.model_json_schema()
+    definitions: dict[str, Any] = schema.pop("$defs", {})
+    return _shorten(schema, definitions)
+
+
+def _shorten(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in node:
+        return _shorten(definitions[str(node["$ref"]).rsplit("/", 1)[1]], definitions)
+    options: list[dict[str, Any]] = [
+        option for option in node.get("anyOf", []) if option.get("type") != "null"
+    ]
+    if len(options) == 1:
+        rest = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
+        return _shorten(options[0] | rest, definitions)
+    short: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "properties":
+            short[key] = {name: _shorten(item, definitions) for name, item in value.items()}
+        elif key == "items":
+            short[key] = _shorten(value, definitions)
+        elif not _is_noise(key, value):
+            short[key] = value
+    return short
+
+
+def _is_noise(key: str, value: object) -> bool:
+    return (
+        key == "title"
+        or (key == "additionalProperties" and value is False)
+        or (key == "default" and value in (None, "", [], ()))
+    )

@@ -1,0 +1,37 @@
+"""For every test: a home of its own, and no network beyond loopback."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.home import Home
+
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A new home in a temporary folder in RETINUE_HOME, the developer's keys are gone."""
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "NOUS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    root = tmp_path / "home"
+    monkeypatch.setenv("RETINUE_HOME", str(root))
+    return Home(root)
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that would leave this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = cast("tuple[str, int]", address)[0] if self.family in INTERNET else ""
+        if self.family in INTERNET and host not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test tried to reach {host!r}; tests stay on this machine")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
