@@ -4,7 +4,7 @@ and price.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -124,6 +124,16 @@ class Meter(Protocol):
     def after(self, call: PlannedCall, reply: Reply) -> None: ...
 
 
+@dataclass(frozen=True)
+class Account:
+    """On whose account a call goes, and who watches the spending."""
+
+    run: str
+    address: str
+    """`team/profile`."""
+    meter: Meter
+
+
 class BoundModel(Protocol):
     """A model with its tools bound, once."""
 
@@ -133,8 +143,13 @@ class BoundModel(Protocol):
         *,
         on_delta: DeltaWatcher | None = None,
         tool_choice: Literal["auto", "none", "required"] = "auto",
+        output: Mapping[str, Any] | None = None,
+        account: Account | None = None,
     ) -> Reply:
         """One reply, after retries and fallbacks.
+
+        `output` is a JSON schema the text must fulfil when no tool is called; a model that can be
+        constrained is held to it, the others are merely asked by the prompt.
 
         Raises ModelRefusedError (key, credit, unknown model; only when no fallback is left) and
         ModelUnavailable.
