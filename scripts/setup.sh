@@ -78,8 +78,8 @@ fi
 
 pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input install)
 say "2/3 installing $(grep -c '^[a-z].*==' "$lock") locked packages from $lock"
-"${pip[@]}" --require-hashes -r "$lock" | grep -v '^Requirement already satisfied' || true
-[ "${PIPESTATUS[0]}" -eq 0 ] || fail "the packages could not be installed; see above"
+"${pip[@]}" --require-hashes -r "$lock" |
+    { grep --line-buffered -Ev '^(Requirement already|Ignoring|Looking in|  (Downloading|Using) )' || true; }
 
 say "3/3 installing retinue itself"
 "${pip[@]}" -q --no-deps --no-build-isolation -e .
