@@ -1,0 +1,84 @@
+"""Seeing a run through: show it, ask what it asks, print what it came to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from orchestrator.cli.ask import Keyboard, ask
+from orchestrator.cli.output import Screen, print_json
+from orchestrator.cli.render import Progress, show_result
+from orchestrator.events import RunState, Watcher
+from orchestrator.home import Home
+from orchestrator.runtime import Runtime
+from orchestrator.team.base import RunResult
+
+Work = Callable[[Watcher], Awaitable[RunResult | None]]
+"""Runs, resumes or answers; None: another process has taken it over."""
+
+EXIT_CODES: dict[RunState, int] = {
+    "queued": 0,
+    "running": 0,
+    "completed": 0,
+    "failed": 1,
+    "cancelled": 1,
+    "waiting": 3,
+    "limited": 4,
+}
+
+
+def open_runtime(project: Path | None = None) -> Runtime:
+    """The runtime on the person's home, for a project folder (default: the current one)."""
+    return Runtime(
+        project=project or Path.cwd(),
+        home=Home.from_environment(os.environ),
+        environment=os.environ,
+    )
+
+
+async def conduct(runtime: Runtime, work: Work, *, as_json: bool) -> int:
+    """Do the work in front of a person, or print it as JSON; returns the exit code."""
+    with Screen(sys.stderr if as_json else sys.stdout) as screen, Keyboard() as keyboard:
+        asks = keyboard.attended and not as_json
+        progress = Progress(screen)
+        result = await see_through(runtime, work, screen, progress, keyboard if asks else None)
+        if result is None:
+            screen.line("handed to the process that works on the run", "good")
+            return 0
+        if as_json:
+            print_json(result.to_dict())
+        else:
+            show_result(screen, result)
+        return EXIT_CODES[result.state]
+
+
+async def see_through(
+    runtime: Runtime, work: Work, screen: Screen, progress: Progress, keyboard: Keyboard | None
+) -> RunResult | None:
+    """The work's result. With a keyboard, open questions are put to the person until none is left
+    or they leave one for later.
+    """
+    try:
+        result = await work(progress)
+        while keyboard and result is not None and result.state == "waiting":
+            question = result.questions[0]
+            if len(result.questions) > 1:
+                screen.line(f"asks: {question.text}", "ask", question.profile)
+            given = await ask(screen, keyboard, question)
+            if given is None:
+                break
+            result = await runtime.answer(
+                result.run_id, given.text, progress, decision=given.decision, question=question.id
+            )
+    except asyncio.CancelledError:
+        if progress.run:
+            screen.line(
+                f"stopped; its work is kept: `retinue runs resume {progress.run}` goes on, "
+                f"`retinue runs cancel {progress.run}` drops it",
+                "ask",
+            )
+        raise
+    return result

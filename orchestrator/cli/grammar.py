@@ -1,0 +1,266 @@
+"""What can be typed, as data: the parser and `docs/cli.md` are both made from it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from orchestrator import __version__
+
+
+class Argument(NamedTuple):
+    name: str
+    """As `add_argument` takes it: `task` or `--model`."""
+    help: str
+    options: Mapping[str, Any] = {}
+    """Keywords of `add_argument`."""
+
+    @property
+    def shown(self) -> str:
+        """As it stands in a usage line, without brackets."""
+        word = str(self.options.get("metavar") or self.name.lstrip("-").upper())
+        if not self.name.startswith("-"):
+            return word
+        return self.name if self.options.get("action") == "store_true" else f"{self.name} {word}"
+
+    @property
+    def optional(self) -> bool:
+        return self.name.startswith("-") or self.options.get("nargs") in ("?", "*")
+
+
+class Command(NamedTuple):
+    words: str
+    """`run`, or a noun and a verb: `runs list`."""
+    help: str
+    target: str
+    """`module:function` below this package; the arguments are its keywords."""
+    arguments: tuple[Argument, ...] = ()
+
+
+def _flag(name: str, help: str, **options: Any) -> Argument:
+    return Argument(name, help, {"action": "store_true", **options})
+
+
+_OPTIONAL = {"nargs": "?"}
+_JSON = _flag(
+    "--json", "print one JSON object or array, and nothing else, on stdout", dest="as_json"
+)
+_MODEL = Argument("--model", "replaces every model of the run", {"metavar": "PROVIDER[/MODEL]"})
+_WHERE = Argument(
+    "where",
+    "a team's name, TEAM/PROFILE, a team's file, or a folder with a team.yaml",
+    {"metavar": "TEAM"},
+)
+_RUN = Argument("run", "a run's id, its first letters if no other run has them, or `last`")
+_FILES = Argument(
+    "--files",
+    "folder whose content the members get to work on (default: `inputs` of an example folder)",
+    {"metavar": "DIR"},
+)
+_SESSION = Argument("--session", "name of the conversation to go on with", {"metavar": "NAME"})
+
+DEBUG = _flag("--debug", "show tracebacks and logs")
+
+GROUPS = {
+    "team": "look at teams and check their files",
+    "model": "see which models can serve, try one, fetch the local one",
+    "runs": "list runs, look at them, answer, resume, cancel and rate them",
+}
+
+COMMANDS = (
+    Command(
+        "init",
+        "write a small team into a project folder",
+        "init:init",
+        (
+            Argument(
+                "folder", "the project (default: this folder)", {**_OPTIONAL, "metavar": "DIR"}
+            ),
+            Argument("--name", "the team's name (default: the folder's)"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "doctor",
+        "check that everything needed works, and say how to mend it",
+        "doctor:doctor",
+        (_JSON,),
+    ),
+    Command(
+        "run",
+        "give a team a task, or run an example folder's workflow",
+        "run:run",
+        (
+            _WHERE,
+            Argument("task", "what to do; `-` reads it from stdin, `@FILE` from a file", _OPTIONAL),
+            Argument("--workflow", "run this workflow of the team", {"metavar": "NAME"}),
+            Argument(
+                "--input",
+                "an input of the workflow; `@FILE` as value reads a file",
+                {"metavar": "KEY=VALUE", "action": "append", "default": [], "dest": "inputs"},
+            ),
+            _MODEL,
+            Argument(
+                "--to", "give the task to this member, past the supervisor", {"metavar": "PROFILE"}
+            ),
+            _FILES,
+            _SESSION,
+            _JSON,
+        ),
+    ),
+    Command(
+        "chat", "talk with a team or one member", "chat:chat", (_WHERE, _MODEL, _FILES, _SESSION)
+    ),
+    Command("team list", "the teams that can be run from here", "team:list_teams", (_JSON,)),
+    Command(
+        "team show",
+        "a team's members, or one member's first request",
+        "team:show",
+        (
+            _WHERE,
+            _flag("--prompt", "print the exact first request of TEAM/PROFILE, with its tokens"),
+            Argument("--task", "the task in that request", {"default": ""}),
+            _JSON,
+        ),
+    ),
+    Command(
+        "team validate",
+        "print every problem of team files; exit code 2 if there is one",
+        "team:validate",
+        (
+            Argument(
+                "files",
+                "team files, or folders with a team.yaml",
+                {"nargs": "+", "metavar": "FILE"},
+            ),
+            _JSON,
+        ),
+    ),
+    Command(
+        "model list",
+        "the providers, and which one serves when none is named",
+        "model:list_all",
+        (_JSON,),
+    ),
+    Command(
+        "model test",
+        "send a model one short question",
+        "model:test",
+        (
+            Argument(
+                "model",
+                "the model (default: the one that is found)",
+                {**_OPTIONAL, "metavar": "PROVIDER[/MODEL]"},
+            ),
+            _JSON,
+        ),
+    ),
+    Command("model pull", "download the local model and verify it", "model:pull", (_JSON,)),
+    Command(
+        "runs list",
+        "runs, the newest first",
+        "runs:list_runs",
+        (
+            Argument("--team", "only runs of this team"),
+            Argument(
+                "--state",
+                "only runs in this state",
+                {
+                    "choices": (
+                        "queued",
+                        "running",
+                        "waiting",
+                        "completed",
+                        "failed",
+                        "cancelled",
+                        "limited",
+                    )
+                },
+            ),
+            _JSON,
+        ),
+    ),
+    Command("runs show", "what was said and done in a run", "runs:show", (_RUN, _JSON)),
+    Command(
+        "runs resume",
+        "go on with a run that was killed, failed or hit a limit",
+        "runs:resume",
+        (_RUN, _MODEL, _JSON),
+    ),
+    Command("runs cancel", "stop a run, also one of another process", "runs:cancel", (_RUN, _JSON)),
+    Command(
+        "runs answer",
+        "answer a run's open question and go on with it",
+        "runs:answer",
+        (
+            _RUN,
+            Argument("text", "the answer; `-` reads it from stdin, `@FILE` from a file", _OPTIONAL),
+            _flag("--approve", "approve what is asked"),
+            _flag("--deny", "deny what is asked"),
+            Argument("--question", "which question, when several are open", {"metavar": "ID"}),
+            _JSON,
+        ),
+    ),
+    Command(
+        "runs rate",
+        "record whether a run's result was good",
+        "runs:rate",
+        (
+            _RUN,
+            Argument("verdict", "`good` or `bad`", {"choices": ("good", "bad")}),
+            Argument("--note", "why", {"metavar": "TEXT", "default": ""}),
+            _JSON,
+        ),
+    ),
+    Command("version", "print the version", "version:version", (_JSON,)),
+)
+
+
+class WrongUse(Exception):
+    """What was typed is not a command; the text says what would be."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise WrongUse(f"{message}\n{self.format_usage().strip()}")
+
+
+def parse(words: Sequence[str]) -> dict[str, Any]:
+    """The keywords of a command's function, and `target`, the function; raises WrongUse.
+
+    Options may stand anywhere between the other words.
+    """
+    parser, leaves = _parsers()
+    for size in (1, 2):
+        if leaf := leaves.get(" ".join(words[:size])):
+            return vars(leaf.parse_intermixed_args(words[size:]))
+    return vars(parser.parse_args(words))
+
+
+def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    """The parser of everything, and the one of each command."""
+    parser = _Parser(
+        prog="retinue",
+        description="Teams of agents that stay.",
+        epilog="`retinue COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 wrong use, "
+        "3 waiting for a person, 4 stopped by a limit.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"retinue {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    groups = {"": commands}
+    leaves: dict[str, _Parser] = {}
+    for command in COMMANDS:
+        group, _, verb = command.words.rpartition(" ")
+        if group not in groups:
+            noun = commands.add_parser(group, help=GROUPS[group], description=GROUPS[group])
+            groups[group] = noun.add_subparsers(metavar="COMMAND", required=True)
+        leaf = groups[group].add_parser(
+            verb, help=command.help, description=command.help, allow_abbrev=False
+        )
+        for argument in (*command.arguments, DEBUG):
+            leaf.add_argument(argument.name, help=argument.help, **argument.options)
+        leaf.set_defaults(target=command.target)
+        leaves[command.words] = leaf
+    return parser, leaves

@@ -1,0 +1,161 @@
+"""What a person sees of a run: its events as lines, and what it came to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from orchestrator import events
+from orchestrator.cli.output import Screen, Style, one_line
+from orchestrator.events import Event
+from orchestrator.team.base import RunResult
+
+REHEARSAL = "REHEARSAL"
+
+
+class Line(NamedTuple):
+    text: str
+    style: Style = "plain"
+    who: str = ""
+
+
+def render(event: Event) -> Line | None:
+    """The event as one line; None for what is not worth one."""
+    match event:
+        case events.RunStarted(run=run, team=team, model=model, resumed=resumed):
+            model = f", model {model}" if model else ""
+            return Line(f"run {run}: team {team}{model}{', resumed' if resumed else ''}", "quiet")
+        case events.Routed(members=members, rule=rule, reason=reason):
+            why = f"{rule}: {reason}" if reason else rule
+            return Line(one_line(f"gives it to {', '.join(members)} ({why})"), who="supervisor")
+        case events.StepStarted(step=step, item=item):
+            return Line(_step(step, item), "strong")
+        case events.StepFinished(step=step, item=item, state=state):
+            return Line(f"{_step(step, item)}: {state}", _outcome(state))
+        case events.MemberStarted(profile=profile, goal=goal):
+            return Line(one_line(f"begins: {goal}"), who=profile)
+        case events.ModelCalled(profile=profile, model=model, attempts=attempts) if attempts > 1:
+            return Line(f"{model} answered at attempt {attempts}", "quiet", profile)
+        case events.ToolStarted(profile=profile, tool=tool, summary=summary):
+            return Line(one_line(f"{tool}: {summary}" if summary else tool), "quiet", profile)
+        case events.ToolFinished(profile=profile, tool=tool, outcome=outcome, preview=preview):
+            return Line(one_line(f"{tool} {outcome}: {preview}"), _outcome(outcome), profile)
+        case events.PersonAsked(profile=profile, question=question, options=options):
+            choice = f" [{' / '.join(options)}]" if options else ""
+            return Line(f"asks: {question}{choice}", "ask", profile)
+        case events.PersonAnswered(profile=profile, answer=answer):
+            return Line(one_line(f"was answered: {answer}"), "quiet", profile)
+        case events.ArtifactPublished(profile=profile, path=path):
+            return Line(f"hands over {path}", "good", profile)
+        case events.MemberFinished(profile=profile, state=state, steps=steps, result=result):
+            why = "" if state == "completed" else f": {one_line(result)}"
+            return Line(f"{state} after {_count(steps, 'step')}{why}", _outcome(state), profile)
+        case events.Warned(profile=profile, message=message):
+            return Line(f"warning: {message}", "ask", profile)
+        case (
+            events.TextDelta()
+            | events.ReasoningDelta()
+            | events.ModelCalled()
+            | events.RunFinished()
+        ):
+            return None
+
+
+class Progress:
+    """A watcher that shows a run on a screen as it happens.
+
+    With `stream` the words of whoever speaks are shown as they come; while one speaks, the others'
+    words are left out, since they reach the supervisor anyway.
+    """
+
+    def __init__(self, screen: Screen, *, stream: bool = False) -> None:
+        self.run = ""
+        """The run's id, once it has begun."""
+        self.said = ""
+        """The last text that was shown whole."""
+        self._screen = screen
+        self._stream = stream
+        self._working: dict[str, str] = {}
+        self._speaker = ""
+        self._words = ""
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.RunStarted(run=run, rehearsal=rehearsal):
+                self.run = run
+                self._screen.label = REHEARSAL if rehearsal else ""
+            case events.TextDelta(profile=profile, text=text) if self._stream:
+                self._hear(profile, text)
+            case events.ModelCalled(profile=profile) if profile == self._speaker:
+                self.said, self._speaker, self._words = self._words, "", ""
+            case events.MemberStarted(profile=profile, call=call):
+                self._working[call] = profile
+            case events.MemberFinished(call=call):
+                self._working.pop(call, None)
+            case _:
+                pass
+        if line := render(event):
+            self._screen.line(*line)
+        if not self._speaker:
+            stopped = isinstance(event, events.RunFinished)
+            names = ", ".join(sorted(set(self._working.values()))) or "supervisor"
+            self._screen.busy("" if stopped else f"{names} at work")
+
+    def _hear(self, profile: str, text: str) -> None:
+        if self._speaker in ("", profile):
+            self._speaker = profile
+            self._words += text
+            self._screen.stream(text, profile)
+
+
+def show_result(screen: Screen, result: RunResult, *, answer: bool = True) -> None:
+    """What the run came to: answer, files, costs, and how to go on where it has not ended well."""
+    screen.label = REHEARSAL if result.rehearsal else ""
+    if answer and result.answer:
+        screen.line()
+        screen.line(result.answer, "strong")
+    screen.line()
+    for artifact in result.artifacts:
+        screen.line(f"file: {artifact.path}")
+    if result.error:
+        screen.line(result.error, "bad")
+    cost = "unknown" if result.cost_usd is None else f"{result.cost_usd} USD"
+    screen.line(
+        f"{result.state}: {_count(result.steps, 'step')}, "
+        f"{result.usage.total:,} tokens ({result.usage.input:,} in, {result.usage.output:,} out), "
+        f"cost {cost}, run {result.run_id}",
+        _outcome(result.state),
+    )
+    for line in how_to_go_on(result):
+        screen.line(line, "ask")
+
+
+def how_to_go_on(result: RunResult) -> list[str]:
+    """The exact commands with which a run that waits, failed or hit a limit goes on."""
+    run = result.run_id
+    if result.state == "waiting":
+        lines: list[str] = []
+        for question in result.questions:
+            which = f" --question '{question.id}'" if len(result.questions) > 1 else ""
+            lines.append(f"{question.profile} asks: {question.text}")
+            if question.kind == "approval":
+                lines.append(f"  retinue runs answer {run} --approve{which}   (or --deny)")
+            else:
+                lines.append(f"  retinue runs answer {run} 'your answer'{which}")
+        return lines
+    if result.state in ("failed", "limited"):
+        return [f"its work is kept; to go on: retinue runs resume {run}"]
+    return []
+
+
+def _step(step: str, item: int | None) -> str:
+    return f"step {step}" if item is None else f"step {step} [{item}]"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _outcome(state: str) -> Style:
+    if state in ("ok", "completed"):
+        return "good"
+    return "ask" if state in ("waiting", "limited", "skipped", "retry", "unknown") else "bad"

@@ -1,0 +1,163 @@
+"""`retinue runs …`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from orchestrator.cli.conduct import conduct, open_runtime
+from orchestrator.cli.output import Screen, Style, columns, print_json
+from orchestrator.cli.render import show_result
+from orchestrator.cli.target import read_text
+from orchestrator.errors import NotFoundError, PersonError
+from orchestrator.runtime import RunRow, Runtime
+
+_KINDS: dict[str, Style] = {"brief": "ask", "tool": "quiet", "result": "good"}
+
+
+async def list_runs(*, team: str | None, state: str | None, as_json: bool) -> int:
+    async with open_runtime() as runtime:
+        rows = runtime.runs(team=team, state=state)
+    if as_json:
+        print_json([_row(row) for row in rows])
+        return 0
+    with Screen() as screen:
+        for line in _table(rows) if rows else ["no runs"]:
+            screen.line(line)
+    return 0
+
+
+async def show(*, run: str, as_json: bool) -> int:
+    async with open_runtime() as runtime:
+        detail = runtime.show(find_run(runtime, run))
+    row, result = detail.row, detail.result
+    if as_json:
+        history = [dict(entry) for entry in detail.history]
+        print_json({**_row(row), **result.to_dict(), "history": history})
+        return 0
+    with Screen() as screen:
+        screen.line(f"run {row.run_id}: team {row.team}, {_time(row.created)}", "strong")
+        for entry in detail.history:
+            style = _KINDS.get(str(entry["kind"]), "plain")
+            screen.line(str(entry["text"]), style, str(entry["profile"]))
+        show_result(screen, result)
+        if row.pid is not None:
+            screen.line(f"process {row.pid} works on it")
+        if row.verdict:
+            screen.line(f"rated {row.verdict}")
+    return 0
+
+
+async def resume(*, run: str, model: str | None, as_json: bool) -> int:
+    async with open_runtime() as runtime:
+        found = find_run(runtime, run)
+        return await conduct(
+            runtime, lambda watch: runtime.resume(found, watch, model=model), as_json=as_json
+        )
+
+
+async def cancel(*, run: str, as_json: bool) -> int:
+    async with open_runtime() as runtime:
+        found = find_run(runtime, run)
+        runtime.cancel(found)
+        row = runtime.show(found).row
+    if as_json:
+        print_json(_row(row))
+        return 0
+    with Screen() as screen:
+        if row.state == "cancelled":
+            screen.line(f"run {found} is cancelled", "good")
+        elif row.pid is not None:
+            screen.line(f"process {row.pid}, which works on run {found}, was told to stop", "good")
+        else:
+            screen.line(f"run {found} stays {row.state}: there is nothing to stop")
+    return 0
+
+
+async def answer(
+    *,
+    run: str,
+    text: str | None,
+    approve: bool,
+    deny: bool,
+    question: str | None,
+    as_json: bool,
+) -> int:
+    if approve and deny:
+        raise PersonError("give --approve or --deny, not both")
+    decision: Literal["approve", "deny"] | None = "approve" if approve else "deny" if deny else None
+    if text is None and decision is None:
+        raise PersonError("give the answer as text, or --approve or --deny")
+    words = read_text(text, "answer") if text is not None else ""
+    async with open_runtime() as runtime:
+        found = find_run(runtime, run)
+        return await conduct(
+            runtime,
+            lambda watch: runtime.answer(found, words, watch, decision=decision, question=question),
+            as_json=as_json,
+        )
+
+
+async def rate(*, run: str, verdict: Literal["good", "bad"], note: str, as_json: bool) -> int:
+    async with open_runtime() as runtime:
+        found = find_run(runtime, run)
+        runtime.rate(found, verdict, note)
+    if as_json:
+        print_json({"run_id": found, "verdict": verdict, "note": note})
+    else:
+        with Screen() as screen:
+            screen.line(f"run {found} is rated {verdict}", "good")
+    return 0
+
+
+def find_run(runtime: Runtime, text: str) -> str:
+    """The id of the run: `last`, a whole id, or the beginning of just one. Raises NotFoundError,
+    PersonError.
+    """
+    rows = runtime.runs()
+    if text == "last" and rows:
+        return max(rows, key=lambda row: row.created).run_id
+    found = [row.run_id for row in rows if row.run_id.startswith(text)]
+    if text in found:
+        return text
+    if not found:
+        raise NotFoundError(
+            "run", text, [row.run_id for row in rows], "`retinue runs list` shows them"
+        )
+    if len(found) > 1:
+        raise PersonError(f"{len(found)} runs begin with {text!r}: {', '.join(found[:5])}")
+    return found[0]
+
+
+def _table(rows: Sequence[RunRow]) -> list[str]:
+    head = ("RUN", "STATE", "TEAM", "CREATED", "STEPS", "TOKENS", "COST", "RATED", "TASK")
+    return columns(
+        [
+            head,
+            *(
+                (
+                    row.run_id,
+                    row.state,
+                    row.team,
+                    _time(row.created),
+                    str(row.steps),
+                    f"{row.tokens:,}",
+                    row.cost_usd if row.cost_usd is not None else "unknown",
+                    row.verdict or "-",
+                    row.task,
+                )
+                for row in rows
+            ),
+        ]
+    )
+
+
+def _row(row: RunRow) -> Mapping[str, Any]:
+    times = {"created": row.created.isoformat(), "updated": row.updated.isoformat()}
+    return {**dataclasses.asdict(row), **times}
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M")
