@@ -222,8 +222,11 @@ class WrongUse(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
+    is_command = False
+
     def error(self, message: str) -> NoReturn:
-        raise WrongUse(f"{message}\n{self.format_usage().strip()}")
+        right = self.format_usage() if self.is_command else self.format_help()
+        raise WrongUse(f"{message}\n{right.rstrip()}")
 
 
 def parse(words: Sequence[str]) -> dict[str, Any]:
@@ -262,5 +265,6 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         for argument in (*command.arguments, DEBUG):
             leaf.add_argument(argument.name, help=argument.help, **argument.options)
         leaf.set_defaults(target=command.target)
+        leaf.is_command = True
         leaves[command.words] = leaf
     return parser, leaves

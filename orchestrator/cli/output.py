@@ -91,18 +91,18 @@ class Screen:
         trace: TracebackType | None,
     ) -> None:
         self.busy("")
-        self._end_line()
+        self.end_line()
 
     def line(self, text: str = "", style: Style = "plain", who: str = "") -> None:
         """One or more whole lines; `who` stands before the first, the others are indented."""
-        self._end_line()
+        self.end_line()
         name = f"{safe(who):<12} " if who else ""
         for part in safe(text).split("\n"):
-            self._put(name, part + "\n", style)
+            self._put(name, f"{part}\n", style)
             name = " " * len(name)
 
     def stream(self, text: str, who: str = "") -> None:
-        """The next piece of a text that is still being written."""
+        """The next piece of a text that is still being written; the next line ends it."""
         self.busy("")
         for part in safe(text).splitlines(keepends=True):
             name = f"{safe(who):<12} " if who and not self._line_open else ""
@@ -122,7 +122,8 @@ class Screen:
         elif self._status is not None:
             self._status.update(_text(doing, "quiet"))
 
-    def _end_line(self) -> None:
+    def end_line(self) -> None:
+        """End a streamed text."""
         if self._line_open:
             self._line_open = False
             self._put("", "\n", labelled=False)
@@ -133,7 +134,7 @@ class Screen:
             if self._gone:
                 return
             if self._console is None:
-                self._stream.write(f"{label}{name}{text}".rstrip(" "))
+                self._stream.write(f"{label}{name}{text}")
                 self._stream.flush()
             else:
                 words = (_text(label, "ask"), _text(name, "strong"), _text(text, style))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NamedTuple
 
 from orchestrator import events
@@ -63,8 +64,8 @@ def render(event: Event) -> Line | None:
 class Progress:
     """A watcher that shows a run on a screen as it happens.
 
-    With `stream` the words of whoever speaks are shown as they come; while one speaks, the others'
-    words are left out, since they reach the supervisor anyway.
+    With `stream` the words of whoever speaks are shown as they come; while one speaks, what the
+    others say is left out, since it reaches the supervisor anyway.
     """
 
     def __init__(self, screen: Screen, *, stream: bool = False) -> None:
@@ -77,6 +78,7 @@ class Progress:
         self._working: dict[str, str] = {}
         self._speaker = ""
         self._words = ""
+        self._muted: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -87,6 +89,9 @@ class Progress:
                 self._hear(profile, text)
             case events.ModelCalled(profile=profile) if profile == self._speaker:
                 self.said, self._speaker, self._words = self._words, "", ""
+                self._screen.end_line()
+            case events.ModelCalled(profile=profile):
+                self._muted.discard(profile)
             case events.MemberStarted(profile=profile, call=call):
                 self._working[call] = profile
             case events.MemberFinished(call=call):
@@ -101,7 +106,9 @@ class Progress:
             self._screen.busy("" if stopped else f"{names} at work")
 
     def _hear(self, profile: str, text: str) -> None:
-        if self._speaker in ("", profile):
+        if self._speaker not in ("", profile):
+            self._muted.add(profile)
+        if profile not in self._muted:
             self._speaker = profile
             self._words += text
             self._screen.stream(text, profile)
@@ -135,7 +142,7 @@ def how_to_go_on(result: RunResult) -> list[str]:
     if result.state == "waiting":
         lines: list[str] = []
         for question in result.questions:
-            which = f" --question '{question.id}'" if len(result.questions) > 1 else ""
+            which = f" --question {shlex.quote(question.id)}" if len(result.questions) > 1 else ""
             lines.append(f"{question.profile} asks: {question.text}")
             if question.kind == "approval":
                 lines.append(f"  retinue runs answer {run} --approve{which}   (or --deny)")
