@@ -37,6 +37,7 @@ missing_packages() {
         "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
     fi
     command -v bwrap >/dev/null || echo bubblewrap
+    [[ $(PATH=$PATH:/sbin ldconfig -p) == *libgomp.so.1* ]] || echo libgomp1
 }
 
 install_packages() {
@@ -78,8 +79,7 @@ fi
 
 pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input install)
 say "2/3 installing $(grep -c '^[a-z].*==' "$lock") locked packages from $lock"
-"${pip[@]}" --require-hashes -r "$lock" |
-    { grep --line-buffered -Ev '^(Requirement already|Ignoring|Looking in|  (Downloading|Using) )' || true; }
+"${pip[@]}" --require-hashes -r "$lock" | { grep --line-buffered '^Collecting' || true; }
 
 say "3/3 installing retinue itself"
 "${pip[@]}" -q --no-deps --no-build-isolation -e .
