@@ -1,0 +1,78 @@
+"""The wheel, installed where there is no checkout, brings all its content along."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment with the wheel; its other packages are those the tests run with."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ["-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    subprocess.run([sys.executable, *build], check=True, capture_output=True)
+    [wheel] = folder.glob("retinue-*.whl")
+    target = folder / "env"
+    venv.create(target, symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(target)}))
+    (packages / "locked.pth").write_text(sysconfig.get_path("purelib"))
+    pip = ["-m", "pip", "--python", target / "bin" / "python", "install"]
+    offline = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, *pip, *offline, wheel], check=True)
+    return target
+
+
+def ask(installed: Path, home: Path, *words: str | Path) -> str:
+    """What the installed command prints, run far from the checkout."""
+    done = subprocess.run(
+        [installed / "bin" / "retinue", *words],
+        cwd=home.parent,
+        env={"RETINUE_HOME": str(home), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def content(installed: Path) -> Path:
+    code = "import orchestrator; print(orchestrator.__path__[0])"
+    done = subprocess.run(
+        [installed / "bin" / "python", "-I", "-c", code], check=True, capture_output=True, text=True
+    )
+    package = Path(done.stdout.strip())
+    assert package.is_relative_to(installed)
+    return package / "_content"
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("profiles", ".yaml"), ("agents", ".md")])
+def test_every_file_of_the_checkout_is_in_it(installed: Path, kind: str, ending: str) -> None:
+    expected = {path.name: path.read_bytes() for path in (ROOT / kind).glob(f"*{ending}")}
+    there = {path.name: path.read_bytes() for path in (content(installed) / kind).iterdir()}
+    assert there == expected
+    assert expected
+
+
+def test_every_team_is_found_by_name(installed: Path, tmp_path: Path) -> None:
+    teams = json.loads(ask(installed, tmp_path / "home", "team", "list", "--json"))
+    names = {path.stem for path in (ROOT / "profiles").glob("*.yaml")}
+    assert {team["name"] for team in teams} == names
+
+
+def test_every_team_and_agent_loads_without_a_problem(installed: Path, tmp_path: Path) -> None:
+    folder = content(installed)
+    files = sorted([*folder.glob("profiles/*.yaml"), *folder.glob("agents/*.md")])
+    printed = ask(installed, tmp_path / "home", "team", "validate", *files, "--json")
+    assert json.loads(printed) == []
