@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import termios
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TextIO
 
 from orchestrator.cli.output import Screen
 from orchestrator.errors import Question
@@ -36,6 +37,7 @@ class Keyboard:
     def __init__(self) -> None:
         self.attended = sys.stdin.isatty() and sys.stdout.isatty()
         """Whether a person sits at both ends."""
+        self._pipe: TextIO | None = None
         self._line: asyncio.Future[str | None] | None = None
         self._settings: list[Any] | None = None
 
@@ -55,11 +57,10 @@ class Keyboard:
 
     async def line(self, prompt: str) -> str | None:
         """The next line from stdin, None at its end. `prompt` is shown to a person only."""
-        shown = prompt if self.attended else ""
         if self._line is None:
-            self._line = self._read(shown)
-        else:  # the wait before this one was cancelled; its line is still to come
-            print(shown, end="", flush=True)
+            self._line = self._read(prompt)
+        elif self.attended:  # the wait before this one was cancelled; its line is still to come
+            print(prompt, end="", flush=True)
         line = await asyncio.shield(self._line)
         self._line = None
         return line
@@ -67,14 +68,17 @@ class Keyboard:
     def _read(self, prompt: str) -> asyncio.Future[str | None]:
         loop = asyncio.get_running_loop()
         line: asyncio.Future[str | None] = loop.create_future()
+        if not self.attended and self._pipe is None:
+            # Python cannot end while a thread waits inside `sys.stdin`; inside this it can.
+            self._pipe = os.fdopen(0, encoding="utf-8", errors="replace", closefd=False)
 
         def read() -> None:
             try:
-                text = input(prompt)
-            except (EOFError, ValueError):  # ValueError: stdin is closed
-                text = None
+                text = self._pipe.readline() if self._pipe else f"{input(prompt)}\n"
+            except (EOFError, OSError):  # OSError: stdin was closed
+                text = ""
             with suppress(RuntimeError):  # the loop has ended while we waited
-                loop.call_soon_threadsafe(line.set_result, text)
+                loop.call_soon_threadsafe(line.set_result, text.rstrip("\n") if text else None)
 
         # A daemon: a thread that waits for a key cannot be ended, and must not hold up our end.
         threading.Thread(target=read, name="keyboard", daemon=True).start()

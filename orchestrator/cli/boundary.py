@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.grammar import WrongUse
@@ -89,9 +90,15 @@ def _code(error: Exception) -> int:
 
 
 def _prepare(debug: bool) -> None:
-    """Text that the terminal's encoding lacks is escaped instead of raising; logs are silent."""
-    for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, "reconfigure", None):
+    """Streams that were closed lead nowhere, text that the terminal's encoding lacks is escaped
+    instead of raising, logs are silent.
+    """
+    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  open to the end
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  likewise
+        elif reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
     if debug:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)

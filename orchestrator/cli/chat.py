@@ -15,8 +15,9 @@ from typing import Any
 from orchestrator.cli.address import addressed, member
 from orchestrator.cli.ask import Keyboard
 from orchestrator.cli.boundary import describe
-from orchestrator.cli.conduct import EXIT_CODES, open_runtime, see_through
+from orchestrator.cli.conduct import EXIT_CODES, see_through
 from orchestrator.cli.output import Screen
+from orchestrator.cli.places import open_runtime
 from orchestrator.cli.render import Progress, show_result
 from orchestrator.cli.run import folder
 from orchestrator.cli.target import find, read_text

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from orchestrator.cli.ask import Keyboard, ask
 from orchestrator.cli.output import Screen, print_json
 from orchestrator.cli.render import Progress, show_result
 from orchestrator.events import RunState, Watcher
-from orchestrator.home import Home
 from orchestrator.runtime import Runtime
 from orchestrator.team.base import RunResult
 
@@ -28,15 +25,6 @@ EXIT_CODES: dict[RunState, int] = {
     "waiting": 3,
     "limited": 4,
 }
-
-
-def open_runtime(project: Path | None = None) -> Runtime:
-    """The runtime on the person's home, for a project folder (default: the current one)."""
-    return Runtime(
-        project=project or Path.cwd(),
-        home=Home.from_environment(os.environ),
-        environment=os.environ,
-    )
 
 
 async def conduct(runtime: Runtime, work: Work, *, as_json: bool) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.cli.address import addressed
-from orchestrator.cli.conduct import conduct, open_runtime
+from orchestrator.cli.conduct import conduct
+from orchestrator.cli.places import open_runtime
 from orchestrator.cli.target import choose_workflow, find, read_inputs, read_text
 from orchestrator.errors import PersonError
 from orchestrator.runtime import RunRequest

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from orchestrator.cli.conduct import conduct, open_runtime
+from orchestrator.cli.conduct import conduct
 from orchestrator.cli.output import Screen, Style, columns, print_json
+from orchestrator.cli.places import open_runtime
 from orchestrator.cli.render import show_result
 from orchestrator.cli.target import read_text
 from orchestrator.errors import NotFoundError, PersonError

@@ -1,0 +1,33 @@
+"""The person's home, and what is there to run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.home import Home
+from orchestrator.model.providers import PROVIDERS
+from orchestrator.profile import Team, Vocabulary, load_team
+from orchestrator.tool.catalog import CORE, TOOLS
+
+if TYPE_CHECKING:
+    from orchestrator.runtime import Runtime
+
+VOCABULARY = Vocabulary(tools=TOOLS, core=CORE, providers=PROVIDERS)
+
+
+def home() -> Home:
+    return Home.from_environment(os.environ)
+
+
+def open_runtime(project: Path | None = None) -> Runtime:
+    """The runtime on the person's home, for a project folder (default: the current one)."""
+    from orchestrator.runtime import Runtime  # takes a second to import
+
+    return Runtime(project=project or Path.cwd(), home=home(), environment=os.environ)
+
+
+def read_team(source: str, project: Path | None = None) -> Team:
+    """The team without the runtime around it. Raises ConfigError, NotFoundError."""
+    return load_team(source, project=project or Path.cwd(), home=home().root, vocabulary=VOCABULARY)
