@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import secrets
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from orchestrator.agent.calls import short
+from orchestrator.agent.prompt import brief_text
+from orchestrator.agent.prompt import system_prompt as member_prompt
+from orchestrator.agent.seat import Answer
+from orchestrator.agent.state import Brief
+from orchestrator.database import Database
+from orchestrator.engine.journal import Journal
+from orchestrator.errors import NotFoundError, PersonError, Question
 from orchestrator.events import RunState, Watcher
 from orchestrator.home import Home
+from orchestrator.index import TOKENIZER, count_tokens
+from orchestrator.memory.conversations import Conversations
+from orchestrator.model.providers import PROVIDERS
+from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
+from orchestrator.staff import House, TeamStaff, first_schemas
+from orchestrator.team import lock
 from orchestrator.team.base import MemberReport, RunResult
+from orchestrator.team.files import Exchange
+from orchestrator.team.ledger import Ledger, MemberRecord, RunRecord
+from orchestrator.team.runs import RUN, Request, TeamRun, open_questions, read_request
+from orchestrator.team.supervisor import CALL
+from orchestrator.team.supervisor_prompt import request_text
+from orchestrator.team.supervisor_prompt import system_prompt as supervisor_prompt
+from orchestrator.team.workflow import resolve_inputs
+from orchestrator.tool.catalog import CORE, TOOLS
+
+MOST_TASK_CHARS = 200_000
+
+_TAKE_OVER_TRIES = 15
+_TAKE_OVER_SECONDS = 0.2
+"""How often, and how long apart, an answer is offered to a process that may just be ending."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +111,33 @@ class FirstRequest:
 
 
 class Runtime:
-    """Opens a home and a project folder and runs teams; an async context manager."""
+    """Opens a home and a project folder and runs teams; an async context manager.
+
+    `environment` holds the team's default keys; nothing else is read from the process.
+    """
 
     def __init__(self, *, project: Path, home: Home, environment: Mapping[str, str]) -> None:
-        raise NotImplementedError
+        self._project = project
+        self._home = home
+        self._environment = dict(environment)
+        self._stack = AsyncExitStack()
+        self._vocabulary = Vocabulary(TOOLS, CORE, PROVIDERS)
 
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        """Raises HomeError when the home cannot be used, ConfigError for broken settings."""
+        self._home.create()
+        database = Database(self._home.ledger_db)
+        self._stack.callback(database.close)
+        self._ledger = Ledger(database)
+        self._house = House(
+            home=self._home,
+            settings=load_settings(self._home.root, vocabulary=self._vocabulary),
+            environment=self._environment,
+            cache=cache_folder(self._environment),
+            stack=self._stack,
+        )
+        await asyncio.to_thread(self._sweep)
+        return self
 
     async def __aexit__(
         self,
@@ -92,18 +145,63 @@ class Runtime:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        raise NotImplementedError
+        for model in self._house.models.values():
+            await model.close()
+        await self._stack.aclose()
 
     def team(self, name: str) -> Team:
         """The team of that name, or in that file or folder. Raises ConfigError, NotFoundError."""
-        raise NotImplementedError
+        return load_team(
+            name, project=self._project, home=self._home.root, vocabulary=self._vocabulary
+        )
 
     async def run(self, request: RunRequest, watch: Watcher) -> RunResult:
-        raise NotImplementedError
+        """Run a request to its end, or to where a person is needed.
+
+        Raises PersonError for a request that makes no sense, HomeError when it cannot be written.
+        """
+        team = request.team
+        target = self._target(team, request.target)
+        if len(request.task) > MOST_TASK_CHARS:
+            raise PersonError(
+                f"the task has {len(request.task):,} characters, at most {MOST_TASK_CHARS:,} are "
+                "taken; put the material into a folder and give it with --files"
+            )
+        if request.workflow is None and not request.task.strip():
+            raise PersonError("the task is empty; say what the team shall do")
+        inputs = dict(request.inputs)
+        if request.workflow is not None:
+            inputs = resolve_inputs(_workflow(team, request.workflow), inputs)
+        run = _new_id()
+        exchange = Exchange(self._home.run_folder(team.name, run))
+        if request.files is not None:
+            await asyncio.to_thread(exchange.take_inputs, request.files)
+        written = Request(
+            source=str(team.source.absolute()),
+            session=request.session or run,
+            task=request.task,
+            target=target,
+            workflow=request.workflow,
+            inputs=inputs,
+            model=request.model,
+            rehearsal=None if request.rehearsal is None else str(request.rehearsal.absolute()),
+            person=request.person,
+        )
+        entered = self._team_run(run, team, written, exchange, watch)
+        entered.enter()
+        return await entered.execute()
 
     async def resume(self, run: str, watch: Watcher, *, model: str | None = None) -> RunResult:
         """Go on with a run that was killed, waits, failed or hit a limit. Raises RunBusyError."""
-        raise NotImplementedError
+        record = self._ledger.run(run)
+        if record.state in ("completed", "cancelled"):
+            raise PersonError(f"run {record.id} is {record.state}; there is nothing to resume")
+        request = read_request(self._journal(record), record.id)
+        if model is not None:
+            request = replace(request, model=model)
+        team = self.team(request.source)
+        exchange = Exchange(self._home.run_folder(team.name, record.id))
+        return await self._team_run(record.id, team, request, exchange, watch).execute(resumed=True)
 
     async def answer(
         self,
@@ -114,25 +212,220 @@ class Runtime:
         decision: Literal["approve", "deny"] | None = None,
         question: str | None = None,
     ) -> RunResult | None:
-        """Answer the run's open question and go on with it; None when a live process takes the
-        answer over.
+        """Answer the run's open question and go on with it; None when a live process takes it over.
+
+        Raises PersonError when the run asks nothing, several things, or something else.
         """
-        raise NotImplementedError
+        record = self._ledger.run(run)
+        asked = _choose(record.id, open_questions(self._journal(record), record.id), question)
+        if asked.kind == "approval" and decision is None:
+            raise PersonError(f"{asked.text} Say --approve or --deny")
+        if asked.kind == "question" and not text.strip():
+            raise PersonError(f"{asked.text} Give the answer as text")
+        self._ledger.post_answer(record.id, asked.id, Answer(text, decision))
+        folder = self._home.run_folder(record.team, record.id)
+        for _ in range(_TAKE_OVER_TRIES):
+            if lock.holder(folder) is None:
+                return await self.resume(record.id, watch)
+            await asyncio.sleep(_TAKE_OVER_SECONDS)
+        return None
 
     def cancel(self, run: str) -> None:
-        raise NotImplementedError
+        """Cancel a run; one that a process works on ends within a second or two."""
+        record = self._ledger.run(run)
+        if record.state in ("completed", "cancelled"):
+            raise PersonError(f"run {record.id} is {record.state} already")
+        self._ledger.cancel(record.id)
+        if lock.holder(self._home.run_folder(record.team, record.id)) is None:
+            self._ledger.settle(record.id, "cancelled")
+            self._ledger.empty_mailbox(record.id)
+            self._forget(record)
 
     def rate(self, run: str, verdict: Literal["good", "bad"], note: str = "") -> None:
-        raise NotImplementedError
+        """Record a person's verdict; the note lies with what was said in the run."""
+        record = self._ledger.run(run)
+        self._ledger.rate(record.id, verdict)
+        if note:
+            said = self._conversations(record)
+            messages = said.of_run(record.id)
+            said.append(
+                messages[0].session if messages else record.id,
+                run=record.id,
+                key=f"verdict/{len(messages)}",
+                peer="person",
+                kind="said",
+                text=f"({verdict}) {note}",
+                tokens=len(note) // 4,
+            )
 
     def runs(self, *, team: str | None = None, state: str | None = None) -> Sequence[RunRow]:
-        raise NotImplementedError
+        """The runs of this home, newest first."""
+        return [self._row(record) for record in self._ledger.runs(team=team, state=state)]
 
     def show(self, run: str) -> RunDetail:
-        raise NotImplementedError
+        """All that is known of a run. Raises NotFoundError."""
+        record = self._ledger.run(run)
+        members = self._ledger.members(record.id)
+        profiles = dict.fromkeys([record.owner, *(member.profile for member in members)])
+        said = [
+            (message, profile)
+            for profile in profiles
+            for message in self._said(record.team, profile).of_run(record.id)
+        ]
+        said.sort(key=lambda pair: pair[0].at)
+        return RunDetail(
+            row=self._row(record),
+            result=self._result(record, members),
+            history=[
+                {
+                    "at": message.at.isoformat(),
+                    "profile": profile,
+                    "kind": message.kind,
+                    "peer": message.peer,
+                    "text": message.text,
+                    **message.extra,
+                }
+                for message, profile in said
+            ],
+        )
 
     def first_request(self, team: Team, profile: str, task: str = "") -> FirstRequest:
-        raise NotImplementedError
+        """The exact first request of a profile, and its size. Raises NotFoundError."""
+        member = team.member(profile)
+        if member is None and profile != CALL:
+            names = [CALL, *(each.profile for each in team.members)]
+            raise NotFoundError("member", profile, names, f"{team.name} has {', '.join(names)}")
+        staff = TeamStaff(self._house, team, model=None, rehearsal=None)
+        if member is None:
+            system = supervisor_prompt(team)
+            opening = request_text(task, team.members[: team.supervisor.shortlist])
+        else:
+            system = member_prompt(member, team.instructions)
+            opening = brief_text(Brief(task), today=datetime.now(UTC).date())
+        tools = [
+            {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            for tool in first_schemas(staff, team, profile)
+        ]
+        sent = "\n".join([system, opening, json.dumps(tools, ensure_ascii=False)])
+        return FirstRequest(
+            messages=[
+                {"role": "system", "content": system},
+                {"role": "user", "content": opening},
+            ],
+            tools=tools,
+            tokens=count_tokens(sent),
+            tokenizer=TOKENIZER,
+        )
+
+    def _team_run(
+        self, run: str, team: Team, request: Request, exchange: Exchange, watch: Watcher
+    ) -> TeamRun:
+        rehearsal = None if request.rehearsal is None else Path(request.rehearsal)
+        return TeamRun(
+            run,
+            team,
+            request,
+            owner=request.target or CALL,
+            staff=TeamStaff(self._house, team, model=request.model, rehearsal=rehearsal),
+            ledger=self._ledger,
+            exchange=exchange,
+            watch=watch,
+        )
+
+    def _target(self, team: Team, name: str | None) -> str | None:
+        if name is None or name == CALL:
+            return None
+        member = team.member(name)
+        if member is None:
+            names = [each.profile for each in team.members]
+            raise NotFoundError("member", name, names, f"{team.name} has {', '.join(names)}")
+        return member.profile
+
+    def _row(self, record: RunRecord) -> RunRow:
+        messages = self._conversations(record).of_run(record.id)
+        working = record.state in ("queued", "running")
+        folder = self._home.run_folder(record.team, record.id)
+        return RunRow(
+            run_id=record.id,
+            team=record.team,
+            state=record.state,
+            task=short(messages[0].text, 80) if messages else "",
+            created=record.created,
+            updated=record.updated,
+            steps=record.steps,
+            tokens=record.usage.total,
+            cost_usd=None if record.cost_usd is None else str(record.cost_usd),
+            verdict=record.verdict,
+            pid=lock.holder(folder) if working else None,
+        )
+
+    def _result(self, record: RunRecord, members: Sequence[MemberRecord]) -> RunResult:
+        journal = self._journal(record)
+        ending = journal.get(record.id, RUN, "outcome")
+        said = self._conversations(record).of_run(record.id)
+        own = f"{record.team}/{record.owner}"
+        answers = [each.text for each in said if each.peer == own and each.kind == "said"]
+        answer = answers[-1] if answers and record.state == "completed" else ""
+        return RunResult(
+            run_id=record.id,
+            state=record.state,
+            answer=ending.payload["answer"] if ending else answer,
+            members=tuple(MemberReport(m.profile, m.state, m.steps) for m in members),
+            steps=record.steps,
+            usage=record.usage,
+            cost_usd=record.cost_usd,
+            artifacts=tuple(Exchange(self._home.run_folder(record.team, record.id)).published()),
+            error=ending.payload["error"] if ending else None,
+            questions=tuple(open_questions(journal, record.id)),
+        )
+
+    def _journal(self, record: RunRecord) -> Journal:
+        return Journal(self._house.database(self._home.profile(record.team, record.owner)))
+
+    def _conversations(self, record: RunRecord) -> Conversations:
+        return self._said(record.team, record.owner)
+
+    def _said(self, team: str, profile: str) -> Conversations:
+        return Conversations(self._house.database(self._home.profile(team, profile)))
+
+    def _sweep(self) -> None:
+        """Forget what can no longer be resumed."""
+        for record in self._ledger.stale(self._house.settings.keep_unfinished_days):
+            self._forget(record)
+
+    def _forget(self, record: RunRecord) -> None:
+        profiles = {member.profile for member in self._ledger.members(record.id)}
+        for profile in profiles | {record.owner}:
+            home = self._home.profile(record.team, profile)
+            Journal(self._house.database(home)).drop(record.id)
+            shutil.rmtree(home.workspace / record.id, ignore_errors=True)
 
 
-__all__ = ["FirstRequest", "MemberReport", "RunDetail", "RunRequest", "RunRow", "Runtime"]
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where weights lie: the user's cache, never the home."""
+    base = environment.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "retinue"
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _workflow(team: Team, name: str) -> Workflow:
+    if name not in team.workflows:
+        raise NotFoundError("workflow", name, team.workflows)
+    return team.workflows[name]
+
+
+def _choose(run: str, questions: Sequence[Question], wanted: str | None) -> Question:
+    if not questions:
+        raise PersonError(f"run {run} asks nothing right now; see: retinue runs show {run}")
+    if wanted is not None:
+        for question in questions:
+            if question.id == wanted:
+                return question
+        raise NotFoundError("question", wanted, [question.id for question in questions])
+    if len(questions) > 1:
+        listed = "; ".join(f"{question.id}: {question.text}" for question in questions)
+        raise PersonError(f"run {run} asks several things; choose with --question: {listed}")
+    return questions[0]

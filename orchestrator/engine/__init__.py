@@ -1,1 +1,5 @@
-"""TODO"""
+"""What keeps work from being lost: the run journal."""
+
+from orchestrator.engine.journal import Entry, Journal
+
+__all__ = ["Entry", "Journal"]

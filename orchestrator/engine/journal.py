@@ -5,6 +5,7 @@ twice.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -65,6 +66,25 @@ class Journal:
     def finish(self, run: str, call: str, step: str, result: dict[str, Any]) -> None:
         """Commit the step's result."""
         self._put(run, call, step, "done", result)
+
+    def steps(self, run: str, prefix: str) -> Sequence[dict[str, Any]]:
+        """The results of all done steps of the run whose name starts so."""
+        rows = self._database.all(
+            "SELECT payload FROM journal WHERE run = ? AND state = 'done' AND step GLOB ?",
+            run,
+            f"{prefix}*",
+        )
+        return [json.loads(row["payload"]) for row in rows]
+
+    def runs(self) -> Sequence[str]:
+        """The runs that still have steps here."""
+        return [row["run"] for row in self._database.all("SELECT DISTINCT run FROM journal")]
+
+    def forget(self, run: str, call: str, step: str) -> None:
+        """Take one step back, so that a resumed run does it anew."""
+        self._database.execute(
+            "DELETE FROM journal WHERE run = ? AND call = ? AND step = ?", run, call, step
+        )
 
     def drop(self, run: str) -> None:
         """Forget the run's steps; its history stays in the conversations."""

@@ -1,0 +1,72 @@
+"""Where a member works: what it is given for all its briefs, and what one run adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.engine.journal import Journal
+from orchestrator.events import Watcher
+from orchestrator.memory.conversations import Conversations
+from orchestrator.model.base import BoundModel, Meter
+from orchestrator.profile.schema import Member
+from orchestrator.sandbox.base import Sandbox
+from orchestrator.tool.policy import Policy
+from orchestrator.tool.toolset import Toolset
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person said to a question."""
+
+    text: str
+    decision: str | None = None
+    """`approve`, `deny`, or None for free text."""
+
+
+class Control(Protocol):
+    """What people tell a run while it works."""
+
+    def check(self) -> None:
+        """Raises RunCancelled when a person has cancelled the run."""
+        ...
+
+    def answer(self, question: str) -> Answer | None:
+        """The answer to the question of that id, if there is one by now."""
+        ...
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Everything one profile works with; nothing of it is shared with another profile."""
+
+    member: Member
+    system: str
+    model: BoundModel
+    window: int
+    """Context window of the model, in tokens."""
+    toolset: Toolset
+    policy: Policy
+    journal: Journal
+    conversations: Conversations
+    sandbox: Sandbox
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    search_url: str | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The run a brief belongs to."""
+
+    run: str
+    session: str
+    workdir: str
+    """Folder of the run inside the member's workspace."""
+    meter: Meter
+    control: Control
+    watch: Watcher
+    history: int = 0
+    """Tokens of earlier turns of the session that go before the brief; 0 under a supervisor."""

@@ -1,0 +1,189 @@
+"""The profiles of a home at work: each one's database, credentials, model, tools and sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.agent.prompt import system_prompt
+from orchestrator.agent.seat import Seat
+from orchestrator.database import Database
+from orchestrator.engine.journal import Journal
+from orchestrator.errors import PersonError
+from orchestrator.home import Home, ProfileHome
+from orchestrator.index import Embedder
+from orchestrator.memory.conversations import Conversations
+from orchestrator.model import find_model, open_model
+from orchestrator.model.base import Model, ToolSchema
+from orchestrator.profile.schema import Member, Team
+from orchestrator.sandbox import Sandbox, open_sandbox
+from orchestrator.settings import Settings
+from orchestrator.team.routing import Router
+from orchestrator.team.supervisor import CALL
+from orchestrator.team.supervisor_prompt import TOOLS
+from orchestrator.tool.policy import Rules
+from orchestrator.tool.toolset import Toolset
+
+
+@dataclass
+class House:
+    """What all profiles of a home share; it holds no secret and nothing anybody said."""
+
+    home: Home
+    settings: Settings
+    environment: Mapping[str, str]
+    cache: Path
+    stack: AsyncExitStack
+    """Closes what was opened."""
+    embedder: Embedder = field(default_factory=Embedder)
+    databases: dict[str, Database] = field(default_factory=dict[str, Database])
+    sandboxes: dict[str, Sandbox] = field(default_factory=dict[str, Sandbox])
+    models: dict[object, Model] = field(default_factory=dict[object, Model])
+    routers: dict[int, tuple[Team, Router]] = field(default_factory=dict[int, tuple[Team, Router]])
+    found: str | None = None
+    """The model that serves where none is named, once it has been looked for."""
+
+    def database(self, profile: ProfileHome) -> Database:
+        """The profile's `memory.db`, opened once."""
+        known = self.databases.get(profile.address)
+        if known is None:
+            profile.create()
+            known = self.databases[profile.address] = Database(profile.memory_db)
+            self.stack.callback(known.close)
+        return known
+
+    def default_model(self) -> str:
+        """The model of members that name none. Raises PersonError naming the ways to get one."""
+        if self.found is None:
+            found = find_model(
+                None, environment=self.environment, settings=self.settings, cache=self.cache
+            )
+            self.found = str(found.spec)
+        return self.found
+
+
+class TeamStaff:
+    """The profiles of one team in one run (`team.runs.Staff`)."""
+
+    def __init__(
+        self, house: House, team: Team, *, model: str | None, rehearsal: Path | None
+    ) -> None:
+        self._house = house
+        self._team = team
+        self._model = model
+        self._rehearsal = rehearsal
+        self._seats: dict[str, Seat] = {}
+        self._rehearsed = False
+
+    @property
+    def rehearsal(self) -> bool:
+        return self._rehearsed
+
+    def journal(self, profile: str) -> Journal:
+        return Journal(self._house.database(self._home(profile)))
+
+    def conversations(self, profile: str) -> Conversations:
+        return Conversations(self._house.database(self._home(profile)))
+
+    async def seat(self, profile: str) -> Seat:
+        """The member's place, opened on first use; raises RetinueError when it cannot be."""
+        if profile not in self._seats:
+            self._seats[profile] = await self._open(profile)
+        return self._seats[profile]
+
+    def lead(self) -> Model:
+        return self._open_model(CALL, self._team.supervisor_models)
+
+    def router(self) -> Router:
+        key = id(self._team)
+        if key not in self._house.routers:
+            database = self._house.database(self._home(CALL))
+            router = Router(self._team.members, database, self._house.embedder.embed)
+            self._house.routers[key] = (self._team, router)
+        return self._house.routers[key][1]
+
+    async def clear(self, profile: str, workdir: str) -> None:
+        sandbox = self._house.sandboxes.get(self._home(profile).address)
+        if sandbox is not None:
+            await sandbox.remove(workdir)
+
+    def toolset(self, member: Member) -> Toolset:
+        return Toolset.of(member.tools, denied=member.denied)
+
+    async def _open(self, profile: str) -> Seat:
+        member = self._member(profile)
+        home = self._home(profile)
+        database = self._house.database(home)
+        toolset = self.toolset(member)
+        model = self._open_model(profile, member.models)
+        return Seat(
+            member=member,
+            system=system_prompt(member, self._team.instructions),
+            model=model.bind(toolset.schemas),
+            window=model.window,
+            toolset=toolset,
+            policy=Rules(member.approvals.ask, member.approvals.deny),
+            journal=Journal(database),
+            conversations=Conversations(database),
+            sandbox=await self._sandbox(member, home),
+            secrets=_secrets(member, home),
+            search_url=self._house.settings.searxng_url,
+            cache=self._house.cache,
+        )
+
+    async def _sandbox(self, member: Member, home: ProfileHome) -> Sandbox:
+        known = self._house.sandboxes.get(home.address)
+        if known is None:
+            sandbox = open_sandbox(member.sandbox, home)
+            known = await self._house.stack.enter_async_context(sandbox)
+            self._house.sandboxes[home.address] = known
+        return known
+
+    def _open_model(self, profile: str, models: Sequence[str]) -> Model:
+        specs = self._specs(models)
+        key = (self._team.name, profile, specs, self._rehearsal)
+        model = self._house.models.get(key)
+        if model is None:
+            model = self._house.models[key] = open_model(
+                specs,
+                credentials={**self._house.environment, **self._home(profile).credentials()},
+                settings=self._house.settings,
+                cache=self._house.cache,
+                profile=profile,
+                rehearsal=self._rehearsal,
+            )
+        self._rehearsed = self._rehearsed or model.rehearsal
+        return model
+
+    def _specs(self, models: Sequence[str]) -> tuple[str, ...]:
+        if self._model is not None:
+            return (self._model,)
+        return tuple(models) or (self._house.default_model(),)
+
+    def _member(self, profile: str) -> Member:
+        member = self._team.member(profile)
+        if member is None:
+            raise PersonError(f"{profile!r} is no member of {self._team.name} any more")
+        return member
+
+    def _home(self, profile: str) -> ProfileHome:
+        return self._house.home.profile(self._team.name, profile)
+
+
+def first_schemas(staff: TeamStaff, team: Team, profile: str) -> Sequence[ToolSchema]:
+    """The tools in the first request of a profile, the supervisor included."""
+    member = team.member(profile)
+    return TOOLS if member is None else staff.toolset(member).schemas
+
+
+def _secrets(member: Member, home: ProfileHome) -> Mapping[str, str]:
+    """The secrets the member may use, from its own `.env` and nowhere else."""
+    own = home.credentials() if member.secrets else {}
+    missing = [name for name in member.secrets if name not in own]
+    if missing:
+        raise PersonError(
+            f"{member.address} needs {', '.join(missing)}: write it into {home.env_file} (mode 600)"
+        )
+    return {name: own[name] for name in member.secrets}

@@ -1,0 +1,153 @@
+"""Handing a brief to a member: files in, work, files out, all of it once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.agent.loop import work
+from orchestrator.agent.seat import Assignment, Seat
+from orchestrator.agent.state import Brief, MemberResult
+from orchestrator.errors import RetinueError
+from orchestrator.events import ArtifactPublished, MemberFinished, MemberStarted
+from orchestrator.team.files import Exchange
+from orchestrator.team.ledger import Ledger, MemberRecord
+
+_DIRECT_HISTORY = 2_000
+"""Tokens of earlier turns a member sees when a person speaks to it directly."""
+_TEXT_CHARS = 6_000
+"""What of a member's answer goes back to the supervisor; the whole lies in a file."""
+
+
+class Members:
+    """The members of one run, as a `MemberCaller`.
+
+    `seat` opens a profile on first use; a profile that cannot be opened fails its own calls only.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        *,
+        seat: Callable[[str], Awaitable[Seat]],
+        exchange: Exchange,
+        ledger: Ledger,
+    ) -> None:
+        self._in = assignment
+        self._seat = seat
+        self._exchange = exchange
+        self._ledger = ledger
+
+    async def __call__(self, profile: str, brief: Brief, call: str) -> MemberResult:
+        try:
+            seat = await self._seat(profile)
+        except RetinueError as error:
+            return self._close(MemberResult(profile, call, "failed", str(error)))
+        entry = seat.journal.get(self._in.run, call, "result")
+        if entry is not None:
+            return _from_dict(profile, call, entry.payload)
+        self._in.watch(MemberStarted(self._in.run, profile, call, brief.goal))
+        try:
+            result = await self._work(seat, brief, call)
+        except RetinueError as error:
+            result = MemberResult(profile, call, "failed", str(error))
+        if result.state == "completed":
+            await asyncio.to_thread(self._record, seat, brief, result)
+        return self._close(result)
+
+    async def _work(self, seat: Seat, brief: Brief, call: str) -> MemberResult:
+        await asyncio.to_thread(self._say, seat, brief, call)
+        given = await self._hand_out(seat, call)
+        history = _DIRECT_HISTORY if brief.direct else 0
+        result, written = await work(seat, replace(self._in, history=history), brief, call)
+        if result.state not in ("completed", "limited"):
+            return result
+        published = await self._exchange.publish(
+            seat.sandbox,
+            self._in.workdir,
+            profile=result.profile,
+            given=given,
+            written=written,
+            answer=result.text,
+        )
+        for artifact in published:
+            self._in.watch(
+                ArtifactPublished(self._in.run, result.profile, artifact.path, artifact.sha256)
+            )
+        result = replace(result, artifacts=tuple(artifact.path for artifact in published))
+        if brief.direct or len(result.text) <= _TEXT_CHARS:
+            return result
+        whole = self._exchange.save_text(f"{call.replace('#', '-')}.md", result.text)
+        cut = f"{result.text[:_TEXT_CHARS]}\n(cut; the whole answer is in {whole})"
+        return replace(result, text=cut, artifacts=(*result.artifacts, whole))
+
+    async def _hand_out(self, seat: Seat, call: str) -> Mapping[str, str]:
+        """The files as handed out; not again after a crash, for the member has edited them."""
+        entry = seat.journal.get(self._in.run, call, "files")
+        if entry is not None:
+            return entry.payload
+        given = await self._exchange.hand_out(seat.sandbox, self._in.workdir)
+        await asyncio.to_thread(seat.journal.finish, self._in.run, call, "files", dict(given))
+        return given
+
+    def _say(self, seat: Seat, brief: Brief, call: str) -> None:
+        seat.conversations.append(
+            self._in.session,
+            run=self._in.run,
+            key=f"{call}/brief",
+            peer=brief.person if brief.direct else f"{seat.member.team}/supervisor",
+            kind="said" if brief.direct else "brief",
+            text=brief.goal,
+            tokens=len(brief.goal) // 4,
+        )
+
+    def _record(self, seat: Seat, brief: Brief, result: MemberResult) -> None:
+        """Commit the result; from here on the call is never worked on again."""
+        seat.conversations.append(
+            self._in.session,
+            run=self._in.run,
+            key=f"{result.call}/result",
+            peer=seat.member.address,
+            kind="said" if brief.direct else "result",
+            text=result.text,
+            tokens=len(result.text) // 4,
+        )
+        seat.journal.finish(self._in.run, result.call, "result", _to_dict(result))
+
+    def _close(self, result: MemberResult) -> MemberResult:
+        record = MemberRecord(result.call, result.profile, result.state, result.steps)
+        self._ledger.member(self._in.run, record)
+        self._in.watch(
+            MemberFinished(
+                run=self._in.run,
+                profile=result.profile,
+                call=result.call,
+                state=result.state,
+                steps=result.steps,
+                result=result.text,
+            )
+        )
+        return result
+
+
+def _to_dict(result: MemberResult) -> dict[str, Any]:
+    return {
+        "text": result.text,
+        "steps": result.steps,
+        "output": None if result.output is None else dict(result.output),
+        "artifacts": list(result.artifacts),
+    }
+
+
+def _from_dict(profile: str, call: str, data: Mapping[str, Any]) -> MemberResult:
+    return MemberResult(
+        profile=profile,
+        call=call,
+        state="completed",
+        text=data["text"],
+        steps=data["steps"],
+        output=data["output"],
+        artifacts=tuple(data["artifacts"]),
+    )

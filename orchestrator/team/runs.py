@@ -1,0 +1,352 @@
+"""One run from its request to its result: in one process at a time, and resumable at any point."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol, Self
+
+from orchestrator.agent.seat import Answer, Assignment, Seat
+from orchestrator.engine.journal import Journal
+from orchestrator.errors import NotFoundError, Question, RetinueError, RunCancelled
+from orchestrator.events import PersonAnswered, PersonAsked, RunFinished, RunStarted, Watcher
+from orchestrator.memory.conversations import Conversations
+from orchestrator.model.base import Meter, Model, Usage
+from orchestrator.profile.schema import Team
+from orchestrator.team import lock
+from orchestrator.team.base import MemberReport, RunResult
+from orchestrator.team.files import Exchange
+from orchestrator.team.ledger import Ledger
+from orchestrator.team.limits import RunMeter, Totals
+from orchestrator.team.member import Members
+from orchestrator.team.routing import Router
+from orchestrator.team.supervisor import CALL, Desk, Outcome, supervise
+
+_log = logging.getLogger(__name__)
+
+RUN = "run"
+"""The call under which a run's own steps stand in its owner's journal."""
+
+_HISTORY = 20
+"""Earlier turns of the session that the supervisor sees."""
+_MAILBOX_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is to do, kept in its owner's journal for a resume."""
+
+    source: str
+    """The team's file."""
+    session: str
+    task: str = ""
+    target: str | None = None
+    workflow: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    model: str | None = None
+    rehearsal: str | None = None
+    person: str = "person"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**data)
+
+    @property
+    def title(self) -> str:
+        return self.task or f"workflow {self.workflow}"
+
+
+class Staff(Protocol):
+    """The profiles of one team, opened on use; given by the runtime."""
+
+    async def seat(self, profile: str) -> Seat: ...
+
+    def journal(self, profile: str) -> Journal: ...
+
+    def conversations(self, profile: str) -> Conversations: ...
+
+    def lead(self) -> Model:
+        """The supervisor's model."""
+        ...
+
+    def router(self) -> Router: ...
+
+    async def clear(self, profile: str, workdir: str) -> None:
+        """Remove a run's folder from the profile's workspace."""
+        ...
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether a script, not a model, has answered anything."""
+        ...
+
+
+class TeamRun:
+    """A run of one team. `owner` is the profile that holds the task and the answer."""
+
+    def __init__(
+        self,
+        run: str,
+        team: Team,
+        request: Request,
+        *,
+        owner: str,
+        staff: Staff,
+        ledger: Ledger,
+        exchange: Exchange,
+        watch: Watcher,
+        meter: Meter | None = None,
+    ) -> None:
+        self._run = run
+        self._team = team
+        self._request = request
+        self._owner = owner
+        self._staff = staff
+        self._ledger = ledger
+        self._exchange = exchange
+        self._watch = watch
+        self._meter = meter
+        self._journal = staff.journal(owner)
+        self._conversations = staff.conversations(owner)
+
+    def check(self) -> None:
+        """Raises RunCancelled when a person has cancelled the run (`Control`)."""
+        if self._ledger.is_cancelled(self._run):
+            raise RunCancelled(f"run {self._run} was cancelled")
+
+    def answer(self, question: str) -> Answer | None:
+        """What a person has answered so far (`Control`)."""
+        return self._ledger.answer(self._run, question)
+
+    def enter(self) -> None:
+        """Write the run down, so that from here on it can be resumed."""
+        self._ledger.open_run(self._run, self._team.name, self._owner)
+        self._journal.finish(self._run, RUN, "request", asdict(self._request))
+
+    async def execute(self, *, resumed: bool = False) -> RunResult:
+        """Work until the run is done, waits, or cannot go on. Raises RunBusyError."""
+        with lock.hold(self._exchange.folder, self._run):
+            self._ledger.settle(self._run, "running")
+            self._watch(
+                RunStarted(
+                    run=self._run,
+                    team=self._team.name,
+                    task=self._request.title,
+                    resumed=resumed,
+                    model=self._request.model or "",
+                )
+            )
+            outcome = await self._until_settled()
+            return await self._close(outcome)
+
+    async def _until_settled(self) -> Outcome:
+        """Work, and again whenever an answer has come in while others were at work."""
+        while True:
+            outcome = await self._watched()
+            answered = [q for q in outcome.questions if self.answer(q.id) is not None]
+            if not answered:
+                return outcome
+
+    async def _watched(self) -> Outcome:
+        """The work, ended within a second when a person cancels it from elsewhere."""
+        work = asyncio.create_task(self._work())
+        guard = asyncio.create_task(self._cancel_on_demand(work))
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self._ledger.is_cancelled(self._run):
+                raise
+            return Outcome("cancelled", "", error="cancelled by a person")
+        except RunCancelled as error:
+            return Outcome("cancelled", "", error=str(error))
+        except RetinueError as error:
+            return Outcome("failed", "", error=str(error))
+        finally:
+            guard.cancel()
+            work.cancel()
+            await asyncio.gather(guard, work, return_exceptions=True)
+
+    async def _cancel_on_demand(self, work: asyncio.Task[Outcome]) -> None:
+        while not work.done():
+            await asyncio.sleep(_MAILBOX_SECONDS)
+            if self._ledger.is_cancelled(self._run):
+                work.cancel()
+                return
+
+    async def _work(self) -> Outcome:
+        request = self._request
+        assignment = Assignment(
+            run=self._run,
+            session=request.session,
+            workdir=self._run,
+            meter=RunMeter(self._team.limits, self._meter),
+            control=self,
+            watch=self._watch,
+        )
+        members = Members(
+            assignment, seat=self._staff.seat, exchange=self._exchange, ledger=self._ledger
+        )
+        if self._owner == CALL:
+            await asyncio.to_thread(self._say, "task", request.person, request.title)
+        if request.workflow is not None:
+            return await self._work_through(request.workflow, members)
+        desk = Desk(
+            team=self._team,
+            run=self._run,
+            model=self._staff.lead,
+            journal=self._journal,
+            router=self._staff.router,
+            caller=members,
+            meter=assignment.meter,
+            control=self,
+            watch=self._watch,
+            history=[
+                message
+                for message in self._conversations.recent(request.session, most=_HISTORY)
+                if message.run != self._run
+            ],
+        )
+        return await supervise(desk, request.task, request.target)
+
+    async def _work_through(self, name: str, members: Members) -> Outcome:
+        from orchestrator.team.workflow import run_workflow
+
+        result = await run_workflow(
+            self._team.workflows[name],
+            self._request.inputs,
+            run=self._run,
+            call=members,
+            ask=self._ask,
+            route=self._route,
+            watch=self._watch,
+            person=self._request.person,
+        )
+        return Outcome(result.state, result.answer, result.questions, result.error)
+
+    async def _ask(self, question: Question) -> Answer | None:
+        """A workflow's question: the answer from the journal, or from the mailbox."""
+        step = f"ask/{question.id}"
+        entry = self._journal.get(self._run, RUN, step)
+        if entry is not None:
+            return Answer(**entry.payload)
+        answer = self.answer(question.id)
+        if answer is None:
+            self._watch(
+                PersonAsked(
+                    run=self._run,
+                    profile=question.profile,
+                    question_id=question.id,
+                    question=question.text,
+                    asks_for=question.kind,
+                    options=question.options,
+                )
+            )
+            return None
+        await asyncio.to_thread(self._journal.finish, self._run, RUN, step, asdict(answer))
+        said = answer.decision or answer.text
+        self._watch(PersonAnswered(self._run, question.profile, question.id, said))
+        return answer
+
+    async def _route(self, prompt: str, call: str) -> str:
+        """The member that fits a workflow's step best."""
+        entry = self._journal.get(self._run, RUN, f"route/{call}")
+        if entry is not None:
+            return entry.payload["profile"]
+        best = (await asyncio.to_thread(self._staff.router().shortlist, prompt, 1))[0]
+        payload = {"profile": best.member.profile}
+        await asyncio.to_thread(self._journal.finish, self._run, RUN, f"route/{call}", payload)
+        return best.member.profile
+
+    def _say(self, key: str, peer: str, text: str) -> None:
+        self._conversations.append(
+            self._request.session,
+            run=self._run,
+            key=key,
+            peer=peer,
+            kind="said",
+            text=text,
+            tokens=len(text) // 4,
+        )
+
+    async def _close(self, outcome: Outcome) -> RunResult:
+        """Settle the run: totals, the answer, and nothing left behind that is not needed."""
+        profiles = {record.profile for record in self._ledger.members(self._run)} | {self._owner}
+        journals = [self._staff.journal(profile) for profile in profiles]
+        totals = _totals(journals, self._run)
+        if self._owner == CALL and outcome.state == "completed":
+            await asyncio.to_thread(
+                self._say, "answer", f"{self._team.name}/{CALL}", outcome.answer
+            )
+        if outcome.state == "waiting":
+            questions = [asdict(question) for question in outcome.questions]
+            self._journal.intend(self._run, RUN, "questions", {"questions": questions})
+        else:
+            self._journal.forget(self._run, RUN, "questions")
+        ending = {"answer": outcome.answer, "error": outcome.error}
+        self._journal.forget(self._run, RUN, "outcome")
+        self._journal.intend(self._run, RUN, "outcome", ending)
+        self._ledger.settle(
+            self._run,
+            outcome.state,
+            steps=totals.steps,
+            usage=totals.usage,
+            cost_usd=totals.cost_usd,
+        )
+        if outcome.state in ("completed", "cancelled"):
+            for journal in journals:
+                journal.drop(self._run)
+            for profile in profiles - {CALL}:
+                await self._staff.clear(profile, self._run)
+        if outcome.state != "waiting":
+            self._ledger.empty_mailbox(self._run)
+        self._watch(RunFinished(self._run, outcome.state, outcome.answer, outcome.error))
+        return RunResult(
+            run_id=self._run,
+            state=outcome.state,
+            answer=outcome.answer,
+            members=_reports(self._ledger, self._run),
+            steps=totals.steps,
+            usage=totals.usage,
+            cost_usd=totals.cost_usd,
+            artifacts=tuple(self._exchange.published()),
+            rehearsal=self._staff.rehearsal,
+            error=outcome.error,
+            questions=outcome.questions,
+        )
+
+
+def open_questions(journal: Journal, run: str) -> Sequence[Question]:
+    """What a waiting run wants to know."""
+    entry = journal.get(run, RUN, "questions")
+    if entry is None:
+        return []
+    return [
+        Question(each["id"], each["profile"], each["text"], each["kind"], tuple(each["options"]))
+        for each in entry.payload["questions"]
+    ]
+
+
+def read_request(journal: Journal, run: str) -> Request:
+    """What the run was asked to do. Raises NotFoundError once it is finished and forgotten."""
+    entry = journal.get(run, RUN, "request")
+    if entry is None:
+        raise NotFoundError("resumable run", run, hint="it is finished; see: retinue runs show")
+    return Request.from_dict(entry.payload)
+
+
+def _totals(journals: Sequence[Journal], run: str) -> Totals:
+    totals = Totals()
+    for journal in journals:
+        for step in journal.steps(run, "model/"):
+            cost = step["cost_usd"]
+            totals.add(Usage(*step["usage"]), None if cost is None else Decimal(cost))
+    return totals
+
+
+def _reports(ledger: Ledger, run: str) -> tuple[MemberReport, ...]:
+    return tuple(
+        MemberReport(record.profile, record.state, record.steps) for record in ledger.members(run)
+    )
