@@ -8,15 +8,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from orchestrator.profile.workflow import Workflow
 from orchestrator.sandbox.base import SandboxConfig
 
 RESERVED = frozenset(
     {"supervisor", "team", "all", "everyone", "here", "me", "you", "person", "none", "default"}
+    | {"lock"}
 )
-"""Names no member may take; `supervisor` is the one every team has."""
+"""Names no member and no team may take: `supervisor` is the one every team has, `lock` a file
+beside the teams' folders.
+"""
+
+MINUTES_OF_A_YEAR = 525_600
 
 NAME = re.compile(r"[a-z0-9_-]{1,63}")
 
@@ -27,9 +32,25 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _not_reserved(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is reserved; choose another name")
+    return name
+
+
+Free = Annotated[Name, AfterValidator(_not_reserved)]
+"""A name that is not reserved."""
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"{name!r} is no name of a variable; write it as it stands in `.env`")
+    return name
+
+
 class ToolChoice(Frozen):
-    """`tools:` of an agent or a member: a plain list allows just those; `deny` takes away from what
-    is allowed.
+    """`tools:` of an agent or a member: a plain list, or names with commas between them, allows
+    just those; `deny` takes away from what is allowed.
     """
 
     allow: tuple[str, ...] | None = None
@@ -39,6 +60,8 @@ class ToolChoice(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _list_means_allow(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
         return {"allow": cast("list[Any]", value)} if isinstance(value, list) else value
 
 
@@ -60,7 +83,7 @@ class MemberLimits(Frozen):
     steps: int = Field(default=24, ge=1)
     """Model calls."""
     tokens: int = Field(default=200_000, ge=1)
-    minutes: float = Field(default=20, gt=0)
+    minutes: float = Field(default=20, gt=0, le=MINUTES_OF_A_YEAR)
 
 
 class RunLimits(Frozen):
@@ -74,7 +97,7 @@ class RunLimits(Frozen):
     """Model calls of all members together."""
     tokens: int = Field(default=1_000_000, ge=1)
     cost_usd: Decimal = Field(default=Decimal(5), gt=0)
-    minutes: float = Field(default=60, gt=0)
+    minutes: float = Field(default=60, gt=0, le=MINUTES_OF_A_YEAR)
 
 
 class Defaults(Frozen):
@@ -104,7 +127,7 @@ class SupervisorEntry(Frozen):
 class MemberEntry(Frozen):
     """One entry of `members:`, as written."""
 
-    profile: Name
+    profile: Free
     agent: str
     description: str | None = None
     """Replaces the agent's, for the supervisor's eyes."""
@@ -113,25 +136,18 @@ class MemberEntry(Frozen):
     tools: ToolChoice = ToolChoice()
     sandbox: SandboxConfig | None = None
     skills: tuple[str, ...] = ()
-    aliases: tuple[Name, ...] = ()
+    aliases: tuple[Free, ...] = ()
     instructions: str = ""
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Annotated[str, AfterValidator(_variable)], ...] = ()
     """Names of variables in the profile's own `.env` that its tools may use."""
     limits: MemberLimits | None = None
     approvals: Approvals | None = None
-
-    @field_validator("profile")
-    @classmethod
-    def _not_reserved(cls, value: str) -> str:
-        if value in RESERVED:
-            raise ValueError(f"{value!r} is reserved; choose another name")
-        return value
 
 
 class TeamFile(Frozen):
     """A team's YAML file, as written."""
 
-    name: Name
+    name: Free
     description: str = ""
     supervisor: SupervisorEntry = SupervisorEntry()
     defaults: Defaults = Defaults()
@@ -140,15 +156,23 @@ class TeamFile(Frozen):
     workflows: Mapping[str, Workflow] = Field(default_factory=dict[str, Workflow])
 
 
-class Agent(Frozen):
-    """A role: front matter and persona of one `agents/<role>.md`."""
+class FrontMatter(Frozen):
+    """What stands above the persona in `agents/<role>.md`."""
 
-    name: str
-    description: str
+    name: Name
+    description: str = Field(min_length=1)
     tools: ToolChoice = ToolChoice()
     model: str | None = None
     examples: tuple[str, ...] = ()
     """Requests this role is meant for; the supervisor's shortlist is built on them."""
+    skills: tuple[str, ...] = ()
+    steps: int | None = Field(default=None, ge=1)
+    """Model calls for one brief, where the member sets no limit itself."""
+
+
+class Agent(FrontMatter):
+    """A role: front matter and persona of one `agents/<role>.md`."""
+
     persona: str = ""
     source: Path | None = None
 
