@@ -82,9 +82,10 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case events.RunStarted(run=run, rehearsal=rehearsal):
+            case events.RunStarted(run=run, rehearsal=rehearsal, model=model):
                 self.run = run
-                self._screen.label = REHEARSAL if rehearsal else ""
+                if rehearsal or model.partition("/")[0] == "rehearsal":
+                    self._screen.label = REHEARSAL
             case events.TextDelta(profile=profile, text=text) if self._stream:
                 self._hear(profile, text)
             case events.ModelCalled(profile=profile) if profile == self._speaker:

@@ -29,13 +29,17 @@ async def run(
     async with open_runtime(target.project) as runtime:
         team = runtime.team(target.team)
         chosen = choose_workflow(team, workflow, text)
+        if inputs and chosen is None:
+            raise PersonError("--input belongs to a workflow; leave the task out to run one")
         message = addressed(team, text, to or target.profile)
+        if chosen is not None and message.target is not None:
+            raise PersonError(f"workflow {chosen!r} names its own members; give a task instead")
         request = RunRequest(
             team=team,
             task=message.text,
             target=message.target,
             workflow=chosen,
-            inputs=read_inputs(team, chosen, inputs),
+            inputs=read_inputs(inputs),
             files=folder(files) or target.inputs,
             model=model,
             rehearsal=target.rehearsal,

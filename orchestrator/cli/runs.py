@@ -68,12 +68,10 @@ async def cancel(*, run: str, as_json: bool) -> int:
         print_json(_row(row))
         return 0
     with Screen() as screen:
-        if row.state == "cancelled":
+        if row.pid is None:
             screen.line(f"run {found} is cancelled", "good")
-        elif row.pid is not None:
-            screen.line(f"process {row.pid}, which works on run {found}, was told to stop", "good")
         else:
-            screen.line(f"run {found} stays {row.state}: there is nothing to stop")
+            screen.line(f"process {row.pid}, which works on run {found}, was told to stop", "good")
     return 0
 
 

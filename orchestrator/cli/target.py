@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import yaml
+from typing import IO
 
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.profile.schema import Team
@@ -115,32 +113,12 @@ def choose_workflow(team: Team, named: str | None, task: str) -> str | None:
     )
 
 
-def read_inputs(team: Team, workflow: str | None, pairs: Sequence[str]) -> Mapping[str, Any]:
-    """`KEY=VALUE` pairs as the workflow's inputs; a value whose default is not text is read as
-    YAML.
-    """
-    if pairs and workflow is None:
-        raise PersonError("--input belongs to a workflow; name one with --workflow")
-    defaults: Mapping[str, Any] = team.workflows[workflow].inputs if workflow is not None else {}
-    inputs: dict[str, Any] = {}
+def read_inputs(pairs: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE` pairs, where `@FILE` as value stands for what is in the file."""
+    inputs: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
             raise PersonError(f"--input {pair!r} is not KEY=VALUE")
-        if key not in defaults:
-            raise NotFoundError("input", key, defaults, f"workflow {workflow!r}")
-        if value.startswith("@"):
-            value = read_text(value, f"input {key!r}")
-        inputs[key] = value if isinstance(defaults[key], str | None) else _as_data(key, value)
-    missing = [name for name, default in defaults.items() if default is None and name not in inputs]
-    if missing:
-        wanted = " ".join(f"--input {name}=…" for name in missing)
-        raise PersonError(f"workflow {workflow!r} needs {wanted}")
+        inputs[key] = read_text(value, f"input {key!r}") if value.startswith("@") else value
     return inputs
-
-
-def _as_data(key: str, value: str) -> Any:
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise PersonError(f"--input {key}: {value!r} is not YAML") from error

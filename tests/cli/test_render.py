@@ -92,7 +92,7 @@ def test_a_question_is_shown_with_its_options() -> None:
 
 def test_a_rehearsal_is_labelled_on_every_line() -> None:
     lines = shown(
-        RunStarted(RUN, "desk", "count", rehearsal=True), Warned(RUN, "supervisor", "one\ntwo")
+        RunStarted(RUN, "desk", "count", model="rehearsal"), Warned(RUN, "supervisor", "one\ntwo")
     )
     assert len(lines) == 3
     assert all(line.startswith("REHEARSAL | ") for line in lines)
