@@ -5,7 +5,7 @@ isolation.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -25,14 +25,17 @@ class SandboxConfig(BaseModel):
     isolation: Literal["full", "none"] = "full"
     """`none` is the person's consent to run without walls; every result then says so."""
     memory_mb: int = Field(default=1024, ge=16)
+    """Of all commands together where a control group can be made, else of each process."""
     processes: int = Field(default=128, ge=1)
+    """Processes and threads of one command."""
     cpu_seconds: int = Field(default=300, ge=1)
-    """CPU time of one command."""
+    """CPU time of each process of a command."""
     disk_mb: int = Field(default=1024, ge=1)
     """Largest file a command may write."""
     output_kb: int = Field(default=256, ge=1)
     """Output kept per stream and command; the rest is dropped and the result says so."""
     timeout_seconds: int = Field(default=120, ge=1)
+    """Longest time a command may take, whatever it asks for."""
     allowed_hosts: tuple[str, ...] = ()
 
 
@@ -66,6 +69,10 @@ class Health:
     problem: str = ""
     fix: str = ""
     """The command or setting that mends it."""
+    limits: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What keeps each limit of the configuration, and for whom."""
+    warnings: tuple[str, ...] = ()
+    """Limits that were not asked for and that nothing keeps."""
 
 
 OutputWatcher = Callable[[Literal["stdout", "stderr"], bytes], None]
