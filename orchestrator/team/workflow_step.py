@@ -11,14 +11,7 @@ from typing import Protocol, cast
 from orchestrator.agent.seat import Answer
 from orchestrator.agent.state import Brief
 from orchestrator.errors import Question, RetinueError
-from orchestrator.events import (
-    PersonAnswered,
-    PersonAsked,
-    Routed,
-    StepFinished,
-    StepStarted,
-    Watcher,
-)
+from orchestrator.events import Routed, StepFinished, StepStarted, Watcher
 from orchestrator.profile.template import Template, TemplateError, kind_of
 from orchestrator.profile.workflow import Repeat, Step, Workflow, dependencies
 from orchestrator.team.base import MemberCaller
@@ -38,7 +31,7 @@ MOST_ITEMS = 1_000
 
 
 class Ask(Protocol):
-    """What a person has said to a question; None: nothing yet."""
+    """What a person has said to a question; None: nothing yet. It tells of it, and remembers."""
 
     async def __call__(self, question: Question) -> Answer | None: ...
 
@@ -191,12 +184,8 @@ class StepRunner:
         question = Question(f"{call}/approve", asker, text, "approval", ("approve", "deny"))
         answer = await self._ask(question)
         if answer is None:
-            self._watch(
-                PersonAsked(self._run, asker, question.id, text, "approval", question.options)
-            )
             return replace(result, state="waiting", questions=(question,))
         said = answer.text.strip()
-        self._watch(PersonAnswered(self._run, asker, question.id, answer.decision or said))
         result = replace(result, comment=said, answer=said if step.only_asks else result.answer)
         if answer.decision == "approve":
             return result

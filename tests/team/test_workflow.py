@@ -42,7 +42,7 @@ async def test_earlier_answers_enter_a_prompt_through_its_template_only() -> Non
           - {id: write, agent: writer, prompt: "Write from {{ steps.research.answer }}"}
           - {id: research, agent: researcher, prompt: "Look up {{ inputs.topic }}"}
         """,
-        topic="tides",
+        {"topic": "tides"},
     )
     assert list(cast.briefs) == ["research", "write"]
     assert cast.briefs["write"].goal == "Write from researcher(Look up tides)"
@@ -173,7 +173,7 @@ async def test_a_step_is_skipped_when_its_condition_does_not_hold(
           - {id: end, agent: writer,
              prompt: "end with {{ steps.trim.answer | default('nothing') }}"}
         """,
-        short=short,
+        {"short": short},
     )
     assert list(cast.briefs) == ran
     assert result.state == "completed"
@@ -198,7 +198,7 @@ async def test_a_prompt_that_turns_out_empty_fails_the_step() -> None:
         inputs: {topic: null}
         steps: [{id: go, agent: writer, prompt: "{{ inputs.topic }}"}]
         """,
-        topic=" ",
+        {"topic": " "},
     )
     assert (result.error, cast.briefs) == ("step 'go': prompt: gives no text", {})
 

@@ -27,11 +27,13 @@ def workflow(text: str) -> Workflow:
     return found
 
 
-def done(profile: str, call: str, text: str, output: Mapping[str, Any] | None = None):
+def done(
+    profile: str, call: str, text: str, output: Mapping[str, Any] | None = None
+) -> MemberResult:
     return MemberResult(profile, call, "completed", text, output=output)
 
 
-def failed(profile: str, call: str, why: str):
+def failed(profile: str, call: str, why: str) -> MemberResult:
     return MemberResult(profile, call, "failed", why)
 
 
@@ -66,12 +68,15 @@ class Cast:
         return "writer"
 
     async def run(
-        self, flow: Workflow | str, parallel: int = 4, **inputs: object
+        self,
+        flow: Workflow | str,
+        given: Mapping[str, object] | None = None,
+        parallel: int = 4,
     ) -> WorkflowResult:
         sound = workflow(flow) if isinstance(flow, str) else flow
         return await run_workflow(
             sound,
-            resolve_inputs(sound, inputs),
+            resolve_inputs(sound, given or {}),
             run="r1",
             call=self.call,
             ask=self.ask,
