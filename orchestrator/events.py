@@ -71,6 +71,8 @@ class TextDelta:
     run: str
     profile: str
     text: str
+    restart: bool = False
+    """The stream broke and begins again: what streamed in of this reply before is void."""
 
 
 @dataclass(frozen=True)

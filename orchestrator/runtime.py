@@ -146,7 +146,7 @@ class Runtime:
         trace: TracebackType | None,
     ) -> None:
         for model in self._house.models.values():
-            await model.close()
+            await model.aclose()
         await self._stack.aclose()
 
     def team(self, name: str) -> Team:

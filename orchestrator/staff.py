@@ -15,8 +15,8 @@ from orchestrator.errors import PersonError
 from orchestrator.home import Home, ProfileHome
 from orchestrator.index import Embedder
 from orchestrator.memory.conversations import Conversations
-from orchestrator.model import find_model, open_model
-from orchestrator.model.base import Model, ToolSchema
+from orchestrator.model import ModelChain, find_model, open_model
+from orchestrator.model.base import Model, ModelFound, ToolSchema
 from orchestrator.profile.schema import Member, Team
 from orchestrator.sandbox import Sandbox, open_sandbox
 from orchestrator.settings import Settings
@@ -40,9 +40,9 @@ class House:
     embedder: Embedder = field(default_factory=Embedder)
     databases: dict[str, Database] = field(default_factory=dict[str, Database])
     sandboxes: dict[str, Sandbox] = field(default_factory=dict[str, Sandbox])
-    models: dict[object, Model] = field(default_factory=dict[object, Model])
+    models: dict[object, ModelChain] = field(default_factory=dict[object, ModelChain])
     routers: dict[int, tuple[Team, Router]] = field(default_factory=dict[int, tuple[Team, Router]])
-    found: str | None = None
+    found: ModelFound | None = None
     """The model that serves where none is named, once it has been looked for."""
 
     def database(self, profile: ProfileHome) -> Database:
@@ -54,13 +54,15 @@ class House:
             self.stack.callback(known.close)
         return known
 
-    def default_model(self) -> str:
+    def default_model(self) -> ModelFound:
         """The model of members that name none. Raises PersonError naming the ways to get one."""
         if self.found is None:
-            found = find_model(
-                None, environment=self.environment, settings=self.settings, cache=self.cache
+            self.found = find_model(
+                self.settings.model,
+                environment=self.environment,
+                settings=self.settings,
+                cache=self.cache,
             )
-            self.found = str(found.spec)
         return self.found
 
 
@@ -141,8 +143,8 @@ class TeamStaff:
             self._house.sandboxes[home.address] = known
         return known
 
-    def _open_model(self, profile: str, models: Sequence[str]) -> Model:
-        specs = self._specs(models)
+    def _open_model(self, profile: str, models: Sequence[str]) -> ModelChain:
+        specs, base_url = self._specs(models)
         key = (self._team.name, profile, specs, self._rehearsal)
         model = self._house.models.get(key)
         if model is None:
@@ -153,14 +155,17 @@ class TeamStaff:
                 cache=self._house.cache,
                 profile=profile,
                 rehearsal=self._rehearsal,
+                base_url=base_url,
             )
         self._rehearsed = self._rehearsed or model.rehearsal
         return model
 
-    def _specs(self, models: Sequence[str]) -> tuple[str, ...]:
-        if self._model is not None:
-            return (self._model,)
-        return tuple(models) or (self._house.default_model(),)
+    def _specs(self, models: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+        """The models to try, and where the first is served when it was found on this machine."""
+        if self._model is not None or models:
+            return ((self._model,) if self._model is not None else tuple(models)), None
+        found = self._house.default_model()
+        return (str(found.spec),), found.base_url
 
     def _member(self, profile: str) -> Member:
         member = self._team.member(profile)

@@ -32,7 +32,7 @@ class Calls:
             workdir=assignment.workdir,
             sandbox=seat.sandbox,
             timeout_seconds=seat.member.sandbox.timeout_seconds,
-            allowed_hosts=seat.member.sandbox.allowed_hosts,
+            allowed_hosts=seat.member.allowed_hosts,
             secrets=seat.secrets,
             search_url=seat.search_url,
             cache=seat.cache,

@@ -88,7 +88,9 @@ class Dialogue:
         run, profile = self._run, self._address.partition("/")[2]
 
         def on_delta(delta: Delta) -> None:
-            if delta.text:
+            if delta.restart:
+                self._watch(TextDelta(run, profile, "", restart=True))
+            elif delta.text:
                 self._watch(TextDelta(run, profile, delta.text))
             elif delta.reasoning:
                 self._watch(ReasoningDelta(run, profile, delta.reasoning))

@@ -37,9 +37,13 @@ def member(
         description=entry.description or agent.description,
         models=_chain(entry.model or agent.model or defaults.model, fallbacks),
         tools=_tools(entry.tools, agent.tools, core),
+        denied=_once((*agent.tools.deny, *entry.tools.deny)),
         sandbox=_over(defaults.sandbox, entry.sandbox),
         limits=_over(limits, entry.limits),
         approvals=_over(defaults.approvals, entry.approvals),
+        allowed_hosts=(
+            defaults.allowed_hosts if entry.allowed_hosts is None else entry.allowed_hosts
+        ),
         skills=_once((*agent.skills, *entry.skills)),
         aliases=entry.aliases,
         instructions=entry.instructions,

@@ -108,6 +108,7 @@ class Defaults(Frozen):
     sandbox: SandboxConfig = SandboxConfig()
     limits: MemberLimits = MemberLimits()
     approvals: Approvals = Approvals()
+    allowed_hosts: tuple[str, ...] = ()
 
 
 class SupervisorEntry(Frozen):
@@ -142,6 +143,8 @@ class MemberEntry(Frozen):
     """Names of variables in the profile's own `.env` that its tools may use."""
     limits: MemberLimits | None = None
     approvals: Approvals | None = None
+    allowed_hosts: tuple[str, ...] | None = None
+    """Hosts `web_fetch` may reach: `example.org`, `*.example.org`, or `*` for any public one."""
 
 
 class TeamFile(Frozen):
@@ -187,10 +190,13 @@ class Member(Frozen):
     models: tuple[str, ...]
     """First choice, then fallbacks; empty: the settings' or the one found."""
     tools: tuple[str, ...]
-    """Names of the tools it may use, core or not."""
+    """Names of the tools that stand in its prompt, core or not."""
+    denied: tuple[str, ...] = ()
+    """Names of tools it must not even find."""
     sandbox: SandboxConfig
     limits: MemberLimits
     approvals: Approvals
+    allowed_hosts: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     instructions: str = ""
