@@ -59,9 +59,11 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout; characters a terminal would obey are escaped."""
-    encoding = sys.stdout.encoding or "ascii"
-    text = json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf"), indent=2)
+    """One JSON value on stdout, money, times and paths as text; characters a terminal would obey
+    are escaped.
+    """
+    ascii_only = not (sys.stdout.encoding or "ascii").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, default=str)
     print(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 

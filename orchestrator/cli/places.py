@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.home import Home
-from orchestrator.model.providers import PROVIDERS
-from orchestrator.profile import Team, Vocabulary, load_team
+from orchestrator.model import PROVIDERS
+from orchestrator.profile import Team, Vocabulary, load_settings, load_team
+from orchestrator.settings import Settings
 from orchestrator.tool.catalog import CORE, TOOLS
 
 if TYPE_CHECKING:
@@ -28,6 +29,18 @@ def open_runtime(project: Path | None = None) -> Runtime:
     return Runtime(project=project or Path.cwd(), home=home(), environment=os.environ)
 
 
+def cache() -> Path:
+    """Where the local model's weights lie."""
+    from orchestrator.runtime import cache_folder
+
+    return cache_folder(os.environ)
+
+
 def read_team(source: str, project: Path | None = None) -> Team:
     """The team without the runtime around it. Raises ConfigError, NotFoundError."""
     return load_team(source, project=project or Path.cwd(), home=home().root, vocabulary=VOCABULARY)
+
+
+def settings() -> Settings:
+    """Raises ConfigError with every problem."""
+    return load_settings(home().root, vocabulary=VOCABULARY)
