@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.tool import ToolCall
+if TYPE_CHECKING:  # langchain takes a third of a second to import
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages.tool import ToolCall
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Delta:
-    """A piece of a reply as it streams in; one of the three is set."""
+    """A piece of a reply as it streams in; one of the three is set, or `restart`."""
 
     text: str = ""
     reasoning: str = ""
     tool_arguments: str = ""
     tool: str = ""
     """Name of the tool whose arguments stream in."""
+    restart: bool = False
+    """The stream broke and the reply begins again: what streamed in of it before is void."""
 
 
 DeltaWatcher = Callable[[Delta], None]
@@ -121,7 +124,11 @@ class Meter(Protocol):
         """Called while the reply streams in; `output_so_far` is an estimate in tokens."""
         ...
 
-    def after(self, call: PlannedCall, reply: Reply) -> None: ...
+    def after(self, call: PlannedCall, reply: Reply) -> None:
+        """Called with the reply, and before that with each one that broke off: what had come of it
+        is paid for too.
+        """
+        ...
 
 
 @dataclass(frozen=True)
