@@ -78,7 +78,7 @@ def _parse(front: str, file: str) -> Document:
 
 def _with_literal_description(front: str) -> str:
     """The description in quotes, up to the next key: Claude Code takes it literally even where it
-    is no valid YAML, and writes such descriptions itself.
+    is no valid YAML, and writes such descriptions itself, with dialogues in them.
     """
 
     def quoted(match: re.Match[str]) -> str:
@@ -88,6 +88,5 @@ def _with_literal_description(front: str) -> str:
         lines = "\n" * match[1].count("\n")
         return f"description: {json.dumps(text, ensure_ascii=False)}{lines}"
 
-    keys = "|".join((*FrontMatter.model_fields, *claude_code.KEYS))
-    pattern = rf"^description:(.*?)(?=^(?:{keys}):|\Z)"
+    pattern = r"^description:(.*?)(?=^(?!(?:Context|Examples?|user|assistant):)\w+:|\Z)"
     return re.sub(pattern, quoted, front, count=1, flags=re.MULTILINE | re.DOTALL)

@@ -48,7 +48,8 @@ def load_settings(home: Path, *, vocabulary: Vocabulary) -> Settings:
         return Settings()
     document = read_yaml(path)
     problems = list(document.problems)
-    settings = checked(Settings, document.value or {}, document, problems)
+    value = {} if document.value is None else document.value
+    settings = checked(Settings, value, document, problems)
     if settings is not None:
         references = References(document, Places(None, home), vocabulary)
         references.models((), settings.model)
@@ -69,7 +70,8 @@ def validate(
     for path in paths:
         try:
             if str(path).endswith(".md"):
-                load_agent(Path(path), project=project, home=home, vocabulary=vocabulary)
+                agent = places.path(path)
+                load_agent(agent, project=project, home=home, vocabulary=vocabulary)
             else:
                 found += _read(places.team(path), places, vocabulary).problems
         except ConfigError as error:

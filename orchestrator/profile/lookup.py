@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,26 +30,29 @@ class Places:
     )
 
     def team(self, source: str | Path) -> Path:
-        """The team's file: by name, by its path, or by the folder that holds a `team.yaml`; a
-        relative path starts at the project folder. Raises NotFoundError.
+        """The team's file: by name, by its path, or by the folder that holds a `team.yaml`. Raises
+        NotFoundError.
         """
         name = isinstance(source, str) and NAME.fullmatch(source) is not None
         if name:
             for folder in self._folders("profiles"):
                 if (found := folder / f"{source}.yaml").is_file():
                     return found
-        path = Path(source).expanduser()
-        if self.project is not None:
-            path = self.project / path
-        if (path / _TEAM_FILE).is_file():
-            return path / _TEAM_FILE
-        if path.is_dir():
-            raise NotFoundError(_TEAM_FILE, str(path), hint="name a folder that holds one")
-        if path.exists():
-            return path
+        path = self.path(source)
+        with suppress(OSError):  # a name too long for a path leads nowhere either
+            if (path / _TEAM_FILE).is_file():
+                return path / _TEAM_FILE
+            if path.is_dir():
+                raise NotFoundError(_TEAM_FILE, str(path), hint="name a folder that holds one")
+            if path.exists():
+                return path
         known = self._names("profiles", "*.yaml")
         hint = f"teams: {', '.join(known)}" if name else "name a team, its file or its folder"
-        raise NotFoundError("team", str(source), known, hint)
+        raise NotFoundError("team", str(source)[:200], known, hint)
+
+    def path(self, source: str | Path) -> Path:
+        """A relative path starts at the project folder."""
+        return Path(source) if self.project is None else self.project / source
 
     def agent(self, role: str) -> Path | None:
         return self._find("agents", role, ".md")

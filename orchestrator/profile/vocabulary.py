@@ -54,7 +54,7 @@ class Vocabulary:
         provider, slash, _ = text.strip().partition("/")
         if provider in self.providers:
             return None
-        hint = did_you_mean(provider, list(self.providers), "providers")
+        hint = did_you_mean(provider, sorted(self.providers), "providers")
         if not slash:
             return f"{shown(text)} names no provider", f"write provider/model; {hint}"
         return f"no provider {shown(provider)}", hint

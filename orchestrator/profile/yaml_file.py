@@ -184,7 +184,7 @@ class _Composer:
             return text
         try:
             return self._loader.yaml_constructors[tag](self._loader, yaml.ScalarNode(tag, text))
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, IndexError):
             shown = text if len(text) <= 40 else text[:40] + "…"
             self._report(event, loc, f"{shown!r} is no {tag.removeprefix(_TAG)}", "correct it")
             return text
