@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ from orchestrator.errors import PersonError
 from orchestrator.model.providers import Opening
 from orchestrator.model.rehearsal_script import Line, read_script
 
-_PLACE = re.compile(r"\{\{\s*tool(?:\.(\d+))?\s*\}\}")
+_PLACE = re.compile(r"\{\{\s*(tool|match)(?:\.(\d+))?\s*\}\}")
 _PIECES = 8
 """At most so many deltas a text is streamed in."""
 _SHOWN = 300
@@ -73,15 +73,16 @@ class RehearsalChat(BaseChatModel):
         raise NotImplementedError("a rehearsal streams")
 
     def _pieces(self, messages: Sequence[BaseMessage]) -> Iterator[AIMessageChunk]:
-        line = self._next(messages)
+        line, heard = self._next(messages)
         results = [message.text for message in messages if isinstance(message, ToolMessage)]
-        for piece in _split(self._filled(line.say, results)):
+        there = {"tool": results, "match": line.groups(heard)}
+        for piece in _split(self._filled(line.say, there)):
             yield AIMessageChunk(content=piece)
         turn = sum(isinstance(message, AIMessage) for message in messages) + 1
         calls = [
             tool_call_chunk(
                 name=call.tool,
-                args=json.dumps(self._filled(call.arguments, results), ensure_ascii=False),
+                args=json.dumps(self._filled(call.arguments, there), ensure_ascii=False),
                 id=f"call_{turn}_{index}",
                 index=index,
             )
@@ -89,7 +90,8 @@ class RehearsalChat(BaseChatModel):
         ]
         yield AIMessageChunk(content="", tool_call_chunks=calls, chunk_position="last")
 
-    def _next(self, messages: Sequence[BaseMessage]) -> Line:
+    def _next(self, messages: Sequence[BaseMessage]) -> tuple[Line, str]:
+        """The line that comes next, and what was said to the profile before it."""
         unused = [line for line in self.lines if line.profile == self.part]
         heard: list[str] = []
         for message in messages:
@@ -106,31 +108,35 @@ class RehearsalChat(BaseChatModel):
                 f"the rehearsal {str(self.script)!r} has no line left that {self.part!r} could "
                 f"say to: {_shortened(heard)!r}"
             )
-        return line
+        return line, "\n".join(heard)
 
     def _fitting(self, lines: Sequence[Line], heard: Sequence[str]) -> Line | None:
         text = "\n".join(heard)
         return next((line for line in lines if line.fits(self.part, text)), None)
 
-    def _filled(self, value: Any, results: Sequence[str]) -> Any:
-        """The value with `{{ tool }}` and `{{ tool.N }}` replaced by what the tools gave."""
+    def _filled(self, value: Any, there: Mapping[str, Sequence[str]]) -> Any:
+        """The value with each `{{ tool }}`, `{{ tool.N }}`, `{{ match }}` and `{{ match.N }}`
+        replaced by what a tool gave or a group of `match` caught, without a number the last.
+        """
         if isinstance(value, str):
-            return _PLACE.sub(lambda place: self._result(place, results), value)
+            return _PLACE.sub(lambda place: self._found(place, there), value)
         if isinstance(value, dict):
             items = cast("dict[str, Any]", value).items()
-            return {key: self._filled(inner, results) for key, inner in items}
+            return {key: self._filled(inner, there) for key, inner in items}
         if isinstance(value, list):
-            return [self._filled(inner, results) for inner in cast("list[Any]", value)]
+            return [self._filled(inner, there) for inner in cast("list[Any]", value)]
         return value
 
-    def _result(self, place: re.Match[str], results: Sequence[str]) -> str:
-        number = int(place[1]) if place[1] else len(results)
-        if not 1 <= number <= len(results):
+    def _found(self, place: re.Match[str], there: Mapping[str, Sequence[str]]) -> str:
+        texts = there[place[1]]
+        number = int(place[2]) if place[2] else len(texts)
+        if not 1 <= number <= len(texts):
+            what = "tool results" if place[1] == "tool" else "groups in its match"
             raise PersonError(
                 f"the rehearsal {str(self.script)!r} has {self.part!r} say {place[0]!r}, but "
-                f"there are {len(results)} tool results"
+                f"there are {len(texts)} {what}"
             )
-        return results[number - 1]
+        return texts[number - 1]
 
 
 def rehearsal_model(opening: Opening) -> RehearsalChat:

@@ -14,7 +14,7 @@ from orchestrator.errors import ConfigError, Problem, nearest
 
 
 class ScriptedCall(BaseModel):
-    """A tool call; strings in the arguments may use `{{ tool }}`."""
+    """A tool call; strings in the arguments may use `{{ tool }}` and `{{ match }}`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,6 +55,11 @@ class Line(BaseModel):
 
     def fits(self, profile: str, heard: str) -> bool:
         return self.profile == profile and (self.match is None or bool(self.match.search(heard)))
+
+    def groups(self, heard: str) -> Sequence[str]:
+        """What the groups of `match` catch; all it matches where it has none."""
+        found = self.match.search(heard) if self.match else None
+        return [text or "" for text in found.groups() or (found[0],)] if found else []
 
 
 def read_script(file: Path) -> Sequence[Line]:
