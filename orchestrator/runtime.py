@@ -394,9 +394,8 @@ class Runtime:
             self._forget(record)
 
     def _forget(self, record: RunRecord) -> None:
-        profiles = {member.profile for member in self._ledger.members(record.id)}
-        for profile in profiles | {record.owner}:
-            home = self._home.profile(record.team, profile)
+        for database in (self._home.state / record.team).glob("*/memory.db"):
+            home = self._home.profile(record.team, database.parent.name)
             Journal(self._house.database(home)).drop(record.id)
             shutil.rmtree(home.workspace / record.id, ignore_errors=True)
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.home import Home
+from tests.company import Company
 
 INTERNET = (socket.AF_INET, socket.AF_INET6)
 
@@ -21,6 +22,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     root = tmp_path / "home"
     monkeypatch.setenv("RETINUE_HOME", str(root))
     return Home(root)
+
+
+@pytest.fixture
+def company(tmp_path: Path, home: Home) -> Company:
+    """A project to put a team into."""
+    return Company(tmp_path / "project", home)
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,9 @@ class Members:
             return self._close(MemberResult(profile, call, "failed", str(error)))
         entry = seat.journal.get(self._in.run, call, "result")
         if entry is not None:
-            return _from_dict(profile, call, entry.payload)
+            done = _from_dict(profile, call, entry.payload)
+            self._enter(done)
+            return done
         self._in.watch(MemberStarted(self._in.run, profile, call, brief.goal))
         try:
             result = await self._work(seat, brief, call)
@@ -116,9 +118,12 @@ class Members:
         )
         seat.journal.finish(self._in.run, result.call, "result", _to_dict(result))
 
-    def _close(self, result: MemberResult) -> MemberResult:
+    def _enter(self, result: MemberResult) -> None:
         record = MemberRecord(result.call, result.profile, result.state, result.steps)
         self._ledger.member(self._in.run, record)
+
+    def _close(self, result: MemberResult) -> MemberResult:
+        self._enter(result)
         self._in.watch(
             MemberFinished(
                 run=self._in.run,

@@ -137,6 +137,7 @@ class TeamRun:
                     task=self._request.title,
                     resumed=resumed,
                     model=self._request.model or "",
+                    rehearsal=(self._request.model or "").split("/")[0] == "rehearsal",
                 )
             )
             outcome = await self._until_settled()
@@ -164,6 +165,9 @@ class TeamRun:
             return Outcome("cancelled", "", error=str(error))
         except RetinueError as error:
             return Outcome("failed", "", error=str(error))
+        except Exception as error:
+            _log.exception("run %s failed", self._run)
+            return Outcome("failed", "", error=f"internal error: {error!r}")
         finally:
             guard.cancel()
             work.cancel()

@@ -72,21 +72,24 @@ class Call:
 class Toolset:
     """The tools of one member.
 
-    `bound` stand in every prompt and cannot grow; `found` are reached by `tool_search` and
-    `call_tool`, when these two are bound.
+    `bound` stand in every prompt and cannot grow; `found`, names of the catalogue, are reached by
+    `tool_search` and `call_tool` and imported when first looked at.
     """
 
-    def __init__(self, bound: Mapping[str, Tool[Any]], found: Mapping[str, Tool[Any]]) -> None:
-        self._bound = bound
-        self._found = found
+    def __init__(self, bound: Mapping[str, Tool[Any]], found: Sequence[str] = ()) -> None:
+        self._tools = dict(bound)
+        self._bound = tuple(bound)
+        self._found = tuple(found)
 
     @classmethod
     def of(cls, names: Sequence[str], *, denied: Sequence[str] = ()) -> Self:
         """The tools of those names; `tool_search` among them adds the rest of the catalogue."""
         bound = {name: TOOLS.load(name)() for name in names if name in TOOLS}
         search = "tool_search" in names
-        rest = [name for name in TOOLS if search and name not in bound and name not in denied]
-        return cls(bound, {name: TOOLS.load(name)() for name in rest})
+        return cls(
+            bound,
+            [name for name in TOOLS if search and name not in bound and name not in denied],
+        )
 
     @property
     def names(self) -> Sequence[str]:
@@ -96,7 +99,7 @@ class Toolset:
     @property
     def schemas(self) -> Sequence[ToolSchema]:
         """The schemas the model is bound to, in an order that never changes."""
-        schemas = [_schema(tool) for tool in self._bound.values()]
+        schemas = [_schema(self._tools[name]) for name in self._bound]
         return [*schemas, _SEARCH, _CALL] if self._found else schemas
 
     def unwrap(self, name: str, arguments: Mapping[str, Any]) -> Call:
@@ -132,7 +135,9 @@ class Toolset:
         return CallResult("ok", result.text, result.data, result.empty, result.files)
 
     def _tool(self, name: str) -> Tool[Any] | None:
-        return self._bound.get(name) or self._found.get(name)
+        if name not in self._tools and name in self._found:
+            self._tools[name] = TOOLS.load(name)()
+        return self._tools.get(name)
 
     def _unknown(self, name: str) -> CallResult:
         near = nearest(name, [*self.names, *self._found])
@@ -149,7 +154,8 @@ class Toolset:
         words = {word.lower() for word in query.split()}
         scored = [
             (sum(word in f"{tool.name} {tool.description}".lower() for word in words), tool)
-            for tool in self._found.values()
+            for tool in map(self._tool, self._found)
+            if tool is not None
         ]
         hits = [tool for score, tool in sorted(scored, key=lambda pair: -pair[0]) if score][:5]
         if not hits:

@@ -1,0 +1,181 @@
+"""What the loop does with replies no one would wish for, and with a person's word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.events import PersonAsked, ToolFinished, Warned
+from tests.company import Company
+
+
+def member(**entry: Any) -> dict[str, dict[str, Any]]:
+    return {"counter": {"tools": ["plan", "ask_person", "write", "read", "shell"], **entry}}
+
+
+def say(text: str, match: str | None = None, **more: Any) -> dict[str, Any]:
+    line = {"profile": "counter", "say": text, **more}
+    return line if match is None else {**line, "match": match}
+
+
+def call(tool: str, match: str | None = None, **arguments: Any) -> dict[str, Any]:
+    line = {"profile": "counter", "calls": [{"tool": tool, "arguments": arguments}]}
+    return line if match is None else {**line, "match": match}
+
+
+async def test_a_tool_that_does_not_exist_is_answered_with_near_names(company: Company) -> None:
+    company.hire([call("plann"), say("ok", "no tool 'plann'; did you mean plan")], members=member())
+    assert (await company.run("Go")).answer == "ok"
+
+
+async def test_wrong_arguments_are_explained_and_the_model_may_retry(company: Company) -> None:
+    company.hire(
+        [
+            call("plan", itms=[]),
+            call("plan", "itms.*did you mean 'items'", items=[{"text": "a", "state": "decide"}]),
+            say("ok", r"\[\?\] a"),
+        ],
+        members=member(),
+    )
+    assert (await company.run("Go")).answer == "ok"
+
+
+async def test_the_same_call_for_ever_is_stopped_and_the_answer_forced(company: Company) -> None:
+    company.hire(
+        [
+            say("I have nothing new.", "You repeat the same call"),
+            {**call("plan", items=[]), "repeat": True},
+        ],
+        members=member(),
+    )
+    result = await company.run("Go")
+    assert (result.state, result.answer) == ("completed", "I have nothing new.")
+    assert [event.outcome for event in company.seen(ToolFinished)] == ["ok", "retry", "retry"]
+
+
+async def test_a_model_that_only_ever_calls_ends_in_a_named_state(company: Company) -> None:
+    calls = [call("plan", items=[{"text": str(n)}]) for n in range(9)]
+    company.hire(calls, members=member(limits={"steps": 5}))
+    result = await company.run("Go")
+    assert result.state == "limited"
+    assert "5 steps" in (result.error or "")
+
+
+async def test_an_empty_reply_is_pointed_out_and_then_given_up(company: Company) -> None:
+    company.hire([say(" ", repeat=True)], members=member())
+    result = await company.run("Go")
+    assert result.state == "failed"
+    assert "no usable reply 3 times" in (result.error or "")
+
+
+async def test_a_failed_run_can_be_resumed_once_the_model_is_better(company: Company) -> None:
+    company.hire(
+        [call("write", path="a.txt", content="x"), say(" ", repeat=True)], members=member()
+    )
+    failed = await company.run("Go")
+    assert failed.state == "failed"
+    company.hire(
+        [call("write", path="a.txt", content="x"), say(" "), say(" "), say("Wrote a.txt")],
+        members=member(),
+    )
+    company.events.clear()
+    done = await company.resume(failed.run_id)
+    assert (done.state, done.answer) == ("completed", "Wrote a.txt")
+    assert company.seen(ToolFinished) == []
+    assert [artifact.path.rsplit("/", 1)[1] for artifact in done.artifacts] == ["a.txt"]
+
+
+async def test_a_question_waits_for_a_person_in_another_process(company: Company) -> None:
+    company.hire(
+        [
+            {
+                "profile": "counter",
+                "calls": [
+                    {"tool": "shell", "arguments": {"command": "echo once >> log.txt"}},
+                    {"tool": "ask_person", "arguments": {"question": "Which year?"}},
+                ],
+            },
+            call("read", "2014", path="log.txt"),
+            say("{{ tool }}"),
+        ],
+        members=member(),
+    )
+    waiting = await company.run("Go")
+    assert waiting.state == "waiting"
+    assert company.seen(PersonAsked)[0].question == "Which year?"
+    done = await company.answer(waiting.run_id, "2014")
+    assert done is not None
+    assert done.state == "completed"
+    assert done.answer.count("once") == 1
+
+
+@pytest.mark.parametrize(
+    ("decision", "expected"), [("approve", "exit code 0"), ("deny", "a person said no: not today")]
+)
+async def test_a_call_that_must_be_approved_runs_only_then(
+    company: Company, decision: str, expected: str
+) -> None:
+    company.hire(
+        [call("shell", command="touch /workspace/done"), say("{{ tool }}")],
+        members=member(approvals={"ask": ["shell(touch *)"]}),
+    )
+    waiting = await company.run("Go")
+    assert waiting.state == "waiting"
+    assert not (company.home.profile("firm", "counter").workspace / "done").exists()
+    text = "not today" if decision == "deny" else ""
+    done = await company.answer(waiting.run_id, text, decision=decision)
+    assert done is not None
+    assert expected in done.answer
+    made = (company.home.profile("firm", "counter").workspace / "done").exists()
+    assert made is (decision == "approve")
+
+
+async def test_a_denied_tool_never_runs(company: Company) -> None:
+    company.hire(
+        [call("shell", command="echo hi"), say("{{ tool }}")],
+        members=member(approvals={"deny": ["shell"]}),
+    )
+    result = await company.run("Go")
+    assert "not allowed" in result.answer
+
+
+async def test_figures_without_a_source_are_pointed_out(company: Company) -> None:
+    company.hire(
+        [call("shell", command="echo 35.6"), say("35.6 degrees, 104 in 1936")], members=member()
+    )
+    await company.run("How hot?")
+    assert company.seen(Warned)[0].message.endswith("104, 1936")
+
+
+async def test_an_answer_that_misses_its_schema_is_asked_for_again(company: Company) -> None:
+    company.hire(
+        [say("passed!"), say('```json\n{"verdict": "pass"}\n```', "does not fit the schema")],
+        members=member(),
+        workflows={
+            "check": {
+                "steps": [
+                    {
+                        "id": "check",
+                        "agent": "counter",
+                        "prompt": "Check it",
+                        "output": {
+                            "type": "object",
+                            "properties": {"verdict": {"type": "string"}},
+                            "required": ["verdict"],
+                        },
+                    }
+                ],
+                "answer": "{{ steps.check.output.verdict }}",
+            }
+        },
+    )
+    assert (await company.run(workflow="check")).answer == "pass"
+
+
+async def test_a_broken_profile_fails_alone(company: Company) -> None:
+    company.hire([say("never")], members=member(secrets=["TOKEN"]))
+    result = await company.run("Go")
+    assert result.state == "failed"
+    assert "TOKEN" in (result.error or "")
+    assert ".env" in (result.error or "")
