@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 import platform
 import shutil
@@ -11,13 +12,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from orchestrator.cli.boundary import FAILED
+from orchestrator.cli.boundary import FAILED, describe
 from orchestrator.cli.output import Screen, print_json
 from orchestrator.cli.places import cache, home, settings
-from orchestrator.errors import PersonError, RetinueError
+from orchestrator.errors import PersonError
 from orchestrator.index import MODEL, Embedder
 from orchestrator.model import ModelFound, find_model, list_models, price_of
 from orchestrator.sandbox import SandboxConfig, open_sandbox
+
+_log = logging.getLogger(__name__)
 
 _LEAST_FREE, _ENOUGH_FREE = 100_000_000, 1_000_000_000
 """Bytes."""
@@ -50,8 +53,9 @@ async def doctor(*, as_json: bool) -> int:
 async def _checked(name: str, check: Callable[[], Awaitable[Check]]) -> Check:
     try:
         return await check()
-    except RetinueError as error:
-        problem, _, fix = str(error).partition("; ")
+    except Exception as error:
+        _log.exception("the check %s failed", name)
+        problem, _, fix = describe(error).partition("; ")
         return Check(name, False, problem=problem, fix=fix)
 
 
@@ -69,10 +73,7 @@ def _show(screen: Screen, check: Check) -> None:
 
 
 async def _python() -> Check:
-    version = f"Python {platform.python_version()} at {sys.executable}"
-    return Check(
-        "python", sys.version_info >= (3, 11), version, version, "use Python 3.11 or later"
-    )
+    return Check("python", True, f"{platform.python_version()} at {sys.executable}")
 
 
 async def _home() -> Check:
@@ -94,16 +95,10 @@ async def _disk() -> Check:
     place = home().root
     free = shutil.disk_usage(next(each for each in (place, *place.parents) if each.exists())).free
     found = f"{free / 1e9:.1f} GB free in {place}"
-    return Check(
-        "disk",
-        free >= _ENOUGH_FREE,
-        found,
-        f"only {found}",
-        ""
-        if free >= _ENOUGH_FREE
-        else "make room, or set RETINUE_HOME to a folder on another disk",
-        needed=free < _LEAST_FREE,
-    )
+    if free >= _ENOUGH_FREE:
+        return Check("disk", True, found)
+    fix = "make room, or set RETINUE_HOME to a folder on another disk"
+    return Check("disk", False, "", f"only {found}", fix, needed=free < _LEAST_FREE)
 
 
 async def _sandbox() -> Check:

@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from orchestrator.cli.boundary import FAILED
 from orchestrator.cli.output import Screen, columns, print_json
 from orchestrator.cli.places import cache, settings
+from orchestrator.cli.render import money
 from orchestrator.errors import PersonError
 from orchestrator.model import ModelFound, ModelRow, find_model, list_models, test_model, weights
 
@@ -63,16 +64,17 @@ async def test(*, model: str | None, as_json: bool) -> int:
         return 0 if done.ok else FAILED
     with Screen() as screen:
         if done.ok:
-            cost = "unknown" if done.cost_usd is None else f"{done.cost_usd} USD"
             screen.line(f"{done.model} says {done.text!r}", "good")
-            screen.line(f"{done.seconds:.1f} s, {done.usage.total} tokens, cost {cost}")
+            screen.line(
+                f"{done.seconds:.1f} s, {done.usage.total} tokens, cost {money(done.cost_usd)}"
+            )
         else:
             screen.line(f"{done.model}: {done.error}", "bad")
     return 0 if done.ok else FAILED
 
 
 async def pull(*, as_json: bool) -> int:
-    with _progress(as_json) as progress:
+    with download_progress(sys.stderr if as_json else sys.stdout) as progress:
         path = await weights.pull(cache(), progress=progress)
     if as_json:
         print_json({"path": str(path), "bytes": weights.QWEN.size, "sha256": weights.QWEN.sha256})
@@ -84,9 +86,10 @@ async def pull(*, as_json: bool) -> int:
 
 
 @contextmanager
-def _progress(as_json: bool) -> Generator[Callable[[int, int], None]]:
-    """A bar on a terminal, else about twenty lines."""
-    stream = sys.stderr if as_json else sys.stdout
+def download_progress(stream: TextIO) -> Generator[Callable[[int, int], None]]:
+    """Takes the bytes that are here and those there will be: a bar on a terminal, else about
+    twenty lines.
+    """
     if not stream.isatty():
         yield _Lines(Screen(stream))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from decimal import Decimal
 from typing import NamedTuple
 
 from orchestrator import events
@@ -118,7 +119,7 @@ class Progress:
 def show_result(screen: Screen, result: RunResult, *, answer: bool = True) -> None:
     """What the run came to: answer, files, costs, and how to go on where it has not ended well."""
     screen.label = REHEARSAL if result.rehearsal else ""
-    if answer and result.answer:
+    if answer and result.answer and result.state != "waiting":
         screen.line()
         screen.line(result.answer, "strong")
     screen.line()
@@ -126,11 +127,10 @@ def show_result(screen: Screen, result: RunResult, *, answer: bool = True) -> No
         screen.line(f"file: {artifact.path}")
     if result.error:
         screen.line(result.error, "bad")
-    cost = "unknown" if result.cost_usd is None else f"{result.cost_usd} USD"
     screen.line(
         f"{result.state}: {_count(result.steps, 'step')}, "
         f"{result.usage.total:,} tokens ({result.usage.input:,} in, {result.usage.output:,} out), "
-        f"cost {cost}, run {result.run_id}",
+        f"cost {money(result.cost_usd)}, run {result.run_id}",
         _outcome(result.state),
     )
     for line in how_to_go_on(result):
@@ -153,6 +153,10 @@ def how_to_go_on(result: RunResult) -> list[str]:
     if result.state in ("failed", "limited"):
         return [f"its work is kept; to go on: retinue runs resume {run}"]
     return []
+
+
+def money(usd: Decimal | None) -> str:
+    return "unknown" if usd is None else f"{usd.normalize():f} USD"
 
 
 def _step(step: str, item: int | None) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from orchestrator.cli.conduct import conduct
 from orchestrator.cli.output import Screen, Style, columns, print_json
 from orchestrator.cli.places import open_runtime
-from orchestrator.cli.render import show_result
+from orchestrator.cli.render import money, show_result
 from orchestrator.cli.target import read_text
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.runtime import RunRow, Runtime
@@ -143,7 +144,7 @@ def _table(rows: Sequence[RunRow]) -> list[str]:
                     _time(row.created),
                     str(row.steps),
                     f"{row.tokens:,}",
-                    row.cost_usd if row.cost_usd is not None else "unknown",
+                    money(None if row.cost_usd is None else Decimal(row.cost_usd)),
                     row.verdict or "-",
                     row.task,
                 )

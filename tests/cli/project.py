@@ -20,7 +20,7 @@ ASKS = {
 }
 WRITES = {
     "profile": "writer",
-    "calls": [{"tool": "write", "arguments": {"path": "report.md", "text": "# 1999"}}],
+    "calls": [{"tool": "write", "arguments": {"path": "report.md", "content": "# 1999"}}],
 }
 
 

@@ -123,7 +123,7 @@ def test_a_run_that_fails_ends_with_code_1_and_says_why(project: Project) -> Non
 
 
 def test_a_run_that_hits_a_limit_ends_with_code_4(project: Project) -> None:
-    reads = {"profile": "analyst", "calls": [{"tool": "list", "arguments": {}}]}
+    reads = {"profile": "analyst", "calls": [{"tool": "list", "arguments": {"path": "."}}]}
     project.play(reads, reads, SAYS, team={"limits": {"steps": 1}})
     done = project.rehearse("run", "desk/analyst", "how many rows?")
     assert done.code == 4

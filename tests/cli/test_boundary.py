@@ -1,0 +1,104 @@
+"""What becomes of errors: one clear message and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import main
+from orchestrator.cli.boundary import execute, refuse
+from orchestrator.errors import (
+    LimitReached,
+    ModelUnavailable,
+    PersonError,
+    PersonNeeded,
+    Question,
+    RunCancelled,
+)
+
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PersonError("no"), 2),
+        (PersonNeeded([Question("q", "writer", "which?", "question")]), 3),
+        (LimitReached("steps", "no steps left"), 4),
+        (ModelUnavailable("down"), 1),
+        (RunCancelled("stop"), 1),
+        (OSError(28, "No space left on device", "/home/x"), 1),
+    ],
+)
+def test_each_kind_of_error_has_its_code(error: Exception, code: int, capsys: Out) -> None:
+    assert refuse(error, as_json=True) == code
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["kind"] == type(error).__name__
+    assert err.startswith("retinue: ")
+
+
+def test_a_mistake_of_ours_is_one_sentence_and_a_traceback_only_when_asked_for(
+    capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert execute("nothing:here", {"debug": False}) == 1
+    err = capsys.readouterr().err
+    assert "this should not have happened: ModuleNotFoundError" in err
+    assert err.count("\n") == 1
+    assert execute("nothing:here", {"debug": True}) == 1
+    assert "Traceback" in capsys.readouterr().err
+    monkeypatch.setenv("RETINUE_DEBUG", "1")
+    assert execute("nothing:here", {"debug": False}) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_message_cannot_steer_the_terminal(capsys: Out) -> None:
+    refuse(PersonError("no team '\x1b[2J'"), as_json=False)
+    assert capsys.readouterr().err == "retinue: no team '␛[2J'\n"
+
+
+def test_a_home_that_others_can_read_is_refused_with_the_command_that_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    home = tmp_path / "open"
+    home.mkdir(mode=0o755)
+    monkeypatch.setenv("RETINUE_HOME", str(home))
+    assert main(["runs", "list"]) == 2
+    assert "chmod -R go-rwx" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "version"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 141
+    assert done.stderr == ""
+
+
+def test_closed_streams_are_no_error() -> None:
+    line = f"{sys.executable} -m orchestrator.cli version <&- >&-"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_text_that_the_encoding_lacks_is_escaped() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "team", "show", "größe", "--json"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "größe" in json.loads(done.stdout)["error"]["message"]
+    assert b"gr\\xf6\\xdfe" in done.stderr

@@ -1,0 +1,112 @@
+"""`retinue runs …`, on runs a script has played."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.project import ASKS, Project
+
+SAYS = {"profile": "analyst", "say": "There are 12 rows.", "repeat": True}
+
+
+def run_once(project: Project, *words: str) -> str:
+    done = project.rehearse("run", *(words or ("desk/analyst", "how many rows?")), "--json")
+    return str(done.data["run_id"])
+
+
+def test_list_shows_runs_newest_first_and_by_team_and_state(project: Project) -> None:
+    project.play(SAYS)
+    runs = [run_once(project), run_once(project)]
+    assert [row["run_id"] for row in project.type("runs", "list", "--json").data] == runs[::-1]
+    table = project.type("runs", "list").lines
+    assert table[0].split()[:3] == ["RUN", "STATE", "TEAM"]
+    assert table[1].endswith("how many rows?")
+    assert project.type("runs", "list", "--state", "failed", "--json").data == []
+    assert project.type("runs", "list", "--team", "other").out == "no runs\n"
+
+
+def test_a_run_goes_by_its_first_letters_or_as_last(project: Project) -> None:
+    project.play(SAYS)
+    first, second = run_once(project), run_once(project)
+    assert project.type("runs", "show", first[:-1], "--json").data["run_id"] == first
+    assert project.type("runs", "show", "last", "--json").data["run_id"] == second
+    assert project.type("runs", "show", "nope").code == 2
+    both = project.type("runs", "show", first[:2])
+    assert both.code == 2
+    assert "2 runs begin with" in both.err
+
+
+def test_show_tells_what_was_said_and_what_it_cost(project: Project) -> None:
+    project.play(SAYS)
+    run = run_once(project)
+    shown = project.type("runs", "show", run)
+    assert "how many rows?" in shown.out
+    assert "There are 12 rows." in shown.out
+    assert f"run {run}" in shown.lines[-1]
+    data = project.type("runs", "show", run, "--json").data
+    assert data["state"] == "completed"
+    assert any("There are 12 rows." in entry["text"] for entry in data["history"])
+
+
+def test_a_verdict_is_kept(project: Project) -> None:
+    project.play(SAYS)
+    run_once(project)
+    assert project.type("runs", "rate", "last", "good", "--note", "right").code == 0
+    assert project.type("runs", "show", "last", "--json").data["verdict"] == "good"
+
+
+def test_a_waiting_run_can_be_cancelled_and_is_then_over(project: Project) -> None:
+    project.play(ASKS)
+    run = run_once(project, "desk/writer", "write")
+    assert project.type("runs", "cancel", run).out == f"run {run} is cancelled\n"
+    assert project.type("runs", "show", run, "--json").data["state"] == "cancelled"
+    for verb in ("cancel", "resume"):
+        assert project.type("runs", verb, run).code == 2
+
+
+def test_an_answer_may_come_from_a_file(project: Project) -> None:
+    project.play(ASKS, {"profile": "writer", "match": "from 1999", "say": "Then 1999."})
+    run = run_once(project, "desk/writer", "write")
+    (project.folder / "answer.txt").write_text("from 1999", encoding="utf-8")
+    answered = project.type("runs", "answer", run, "@answer.txt", "--json")
+    assert answered.data["answer"] == "Then 1999."
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give the answer as text"),
+        (["--approve", "--deny"], "not both"),
+        ([" "], "the answer is empty"),
+        (["1999", "--question", "other"], "no question 'other'"),
+    ],
+)
+def test_an_answer_that_is_none_is_refused(
+    project: Project, words: list[str], message: str
+) -> None:
+    project.play(ASKS)
+    run = run_once(project, "desk/writer", "write")
+    refused = project.type("runs", "answer", run, *words)
+    assert refused.code == 2
+    assert message in refused.err
+
+
+def test_an_approval_takes_a_yes_or_a_no(project: Project) -> None:
+    reads = {"profile": "analyst", "calls": [{"tool": "list", "arguments": {"path": "."}}]}
+    ask = {"defaults": {"approvals": {"ask": ["list"]}}}
+    project.play(reads, SAYS, team=ask)
+    waiting = project.rehearse("run", "desk/analyst", "how many rows?")
+    assert waiting.code == 3
+    command = waiting.command("runs answer")
+    assert command[-1] == "--approve"
+    assert project.type(*command).code == 0
+
+
+def test_a_failed_run_goes_on_where_it_was(project: Project) -> None:
+    project.play({"profile": "analyst", "say": "Other things.", "match": "weather"})
+    run = run_once(project)
+    assert project.type("runs", "show", run, "--json").data["state"] == "failed"
+    project.play(SAYS)
+    resumed = project.type("runs", "resume", run)
+    assert resumed.code == 0
+    assert "resumed" in resumed.lines[0]
