@@ -1,0 +1,32 @@
+"""Between the paths a model writes, relative to its working folder, and those of the sandbox."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from orchestrator.errors import ToolFailed, ToolRetry
+from orchestrator.sandbox.workspace import INSIDE
+from orchestrator.tool.base import ToolContext
+
+
+def located(path: str, context: ToolContext) -> str:
+    """The path from the workspace's root; the sandbox judges whether it leads out."""
+    if path == INSIDE or path.startswith(f"{INSIDE}/"):
+        return posixpath.normpath(path.removeprefix(INSIDE).lstrip("/") or ".")
+    return posixpath.normpath(posixpath.join(context.workdir, path))
+
+
+def shown(path: str, context: ToolContext) -> str:
+    """A path from the workspace's root as the model may use it again."""
+    return posixpath.relpath(path, context.workdir or ".")
+
+
+@contextmanager
+def named(given: str, path: str) -> Generator[None]:
+    """Have the sandbox's refusals of `path` speak of it as the model wrote it."""
+    try:
+        yield
+    except (ToolRetry, ToolFailed) as error:
+        raise type(error)(str(error).replace(repr(path), repr(given))) from error
