@@ -123,8 +123,8 @@ class TeamRun:
 
     def enter(self) -> None:
         """Write the run down, so that from here on it can be resumed."""
-        self._ledger.open_run(self._run, self._team.name, self._owner)
         self._journal.finish(self._run, RUN, "request", asdict(self._request))
+        self._ledger.open_run(self._run, self._team.name, self._owner)
 
     async def execute(self, *, resumed: bool = False) -> RunResult:
         """Work until the run is done, waits, or cannot go on. Raises RunBusyError."""
