@@ -1,0 +1,68 @@
+"""A table in some hundred tokens: what a model must see before it can write SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from .store import Table, quoted, written
+
+_MOST_COLUMNS = 40
+_MOST_VALUES = 12
+_LONGEST_VALUE = 24
+_LONGEST_SAMPLE = 40
+
+
+def card(db: sqlite3.Connection, table: Table) -> str:
+    """Name, file, rows; columns with kind and range or values; a sample row."""
+    (rows,) = db.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()
+    lines = [f"{written(db, table.name)} ({table.file}, {rows} rows)"]
+    lines += [
+        f"  {written(db, column)} {kind}".rstrip() + _content(db, table, column, kind)
+        for column, kind in table.columns[:_MOST_COLUMNS]
+    ]
+    if rest := [written(db, column) for column, _ in table.columns[_MOST_COLUMNS:]]:
+        lines.append(f"  and {len(rest)} more: {', '.join(rest)}"[:600])
+    if sample := db.execute(f"SELECT * FROM {quoted(table.name)} LIMIT 1").fetchone():
+        few = [shown(value, _LONGEST_SAMPLE) for value in sample[:_MOST_COLUMNS]]
+        lines.append("  sample: " + " | ".join(few))
+    if table.note:
+        lines.append(f"  note: {table.note}")
+    return "\n".join(lines)
+
+
+def values(db: sqlite3.Connection, table: Table, column: str) -> list[str]:
+    """All texts of a column that holds few and short ones, else none."""
+    found = db.execute(
+        f"SELECT DISTINCT {quoted(column)} FROM {quoted(table.name)}"
+        f" WHERE {quoted(column)} IS NOT NULL LIMIT {_MOST_VALUES + 1}"
+    ).fetchall()
+    texts = [value for (value,) in found if isinstance(value, str)]
+    few = len(texts) == len(found) <= _MOST_VALUES
+    return sorted(texts) if few and all(len(text) <= _LONGEST_VALUE for text in texts) else []
+
+
+def _content(db: sqlite3.Connection, table: Table, column: str, kind: str) -> str:
+    name = quoted(column)
+    least, most = db.execute(
+        f"SELECT min({name}), max({name}) FROM {quoted(table.name)}"
+    ).fetchone()
+    if least is None:
+        return ", always NULL"
+    if kind.startswith(("date", "time")) or not isinstance(most, str):
+        ends = dict.fromkeys((shown(least, _LONGEST_VALUE), shown(most, _LONGEST_VALUE)))
+        return " " + "..".join(ends)
+    few = values(db, table, column)
+    return ": " + ", ".join(few) if few else ""
+
+
+def shown(value: Any, longest: int = 500) -> str:
+    """A value on one line: NULL, plain digits without the noise of binary fractions, text cut."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    text = " ".join(str(value).split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
