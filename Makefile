@@ -11,10 +11,10 @@ demo: setup  ## set everything up and run the quickstart
 	@$(BIN)/python -m orchestrator.cli.demo
 
 test: setup-dev  ## every test; those of the local model where its weights are
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 test-fast: setup-dev  ## the tests that need neither minutes nor a model
-	@$(BIN)/pytest -n 2 -m 'not slow and not local_model'
+	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not slow and not local_model'
 
 check: format lint types imports test  ## what CI runs
 

@@ -201,6 +201,7 @@ def test_newsroom_publishes_nothing_that_a_person_denies() -> None:
 
 @pytest.mark.slow
 @pytest.mark.local_model
+@pytest.mark.xdist_group("local_model")
 def test_quickstart_on_the_local_model_finds_the_true_figures() -> None:
     if weights_path(cache_folder(os.environ)) is None:
         assert not os.environ.get("CI"), "the local model's weights are missing: retinue model pull"
