@@ -61,7 +61,7 @@ def _row(name: str, environment: Mapping[str, str], settings: Settings, cache: P
         from orchestrator.model.weights import weights_path
 
         missing = "" if weights_path(cache) else "retinue model pull"
-    when, source = checked(name) or (None, None)
+    when, source = checked(spec) or (None, None)
     return ModelRow(
         provider=name,
         model=provider.model,

@@ -83,10 +83,15 @@ def open_model(
             cache=cache,
             profile=profile,
             rehearsal=rehearsal,
-            patience=patience or Patience(),
+            patience=patience or _patience_for(spec),
         )
         links.append(_Link(opening))
     return ModelChain(links, window_of(links[0].opening.spec, credentials))
+
+
+def _patience_for(spec: ModelSpec) -> Patience:
+    """Calls of the local model wait for each other before they begin, and have their own limit."""
+    return Patience(first_chunk=3600, idle=600) if spec.provider == "local" else Patience()
 
 
 class _Link:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from orchestrator.errors import PersonError
 from orchestrator.model.base import ModelFound, ModelSpec
 from orchestrator.model.prices import FREE, price_of
-from orchestrator.model.providers import base_url_of, complete, presentable, provider_named
+from orchestrator.model.providers import base_url_of, complete, provider_named
 from orchestrator.settings import Settings
 
 _PROBE_SECONDS = 0.3
@@ -79,8 +79,7 @@ def _named(
         )
     spec = complete(spec)
     base_url = base_url_of(provider, environment, settings)
-    spends = price_of(spec, base_url) != FREE
-    return ModelFound(spec, "named", presentable(base_url), spends)
+    return ModelFound(spec, "named", spends=price_of(spec, base_url) != FREE)
 
 
 def _served(name: str, port: int, models: Sequence[str]) -> ModelFound:
@@ -126,22 +125,23 @@ async def _ask(port: int) -> Sequence[str] | None:
             body = await _get(port, "/v1/models")
         data = cast("dict[str, Any]", json.loads(body))
         names = [str(model["id"]) for model in data["data"] or ()]
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, EOFError, ValueError, TypeError, LookupError, asyncio.LimitOverrunError):
         return None
     return [name for name in names if not _NOT_FOR_CHAT.search(name)]
 
 
 async def _get(port: int, path: str) -> bytes:
-    """The body of a small answer; HTTP/1.0, so that it ends with the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    """The body of a small answer; HTTP/1.0, so that it never comes in chunks."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=_ANSWER_BYTES)
     try:
         writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-        answer = b""
-        while (piece := await reader.read(65_536)) and len(answer) < _ANSWER_BYTES:
-            answer += piece
+        status, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        if status.split()[1:2] != ["200"]:
+            raise ConnectionError(f"answered {status!r}")
+        headers = {name.lower(): value for name, _, value in (f.partition(":") for f in fields)}
+        length = int(headers.get("content-length", -1))
+        if length > _ANSWER_BYTES:
+            raise ValueError("too long for a list of models")
+        return await (reader.readexactly(length) if length >= 0 else reader.read(_ANSWER_BYTES))
     finally:
         writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if b" 200 " not in head.partition(b"\r\n")[0] + b" ":
-        raise ConnectionError("no list of models there")
-    return body

@@ -14,7 +14,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from orchestrator.model.failures import ProviderFault, fault_from_response, plain
 from orchestrator.model.providers import Opening
@@ -40,17 +40,27 @@ class OpenAIChat(ChatOpenAI):
         parent: Any = super(ChatOpenAI, self)
         ask = parent._astream_responses if self._speaks_responses(kwargs) else parent._astream
         details: list[dict[str, Any]] = []
+        begun = False
         try:
             async with aclosing(ask(messages, stop, run_manager, **kwargs)) as stream:
                 async for chunk in stream:
                     info: dict[str, Any] = chunk.generation_info or {}
                     details += info.pop("reasoning_details", ())
+                    begun = True
                     yield chunk
         except openai.APIError as error:
             raise self._fault(error) from None
+        except ValidationError as error:
+            # langchain-openai fails on a completed response if a call's arguments are JSON but no
+            # object; everything has streamed in by then.
+            if not begun:
+                raise ProviderFault(plain(str(error), self._secret)) from None
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", chunk_position="last"))
         except ValueError as error:
             # What langchain-openai makes of an error event in a stream of the Responses API.
-            raise ProviderFault(plain(str(error), self._secret)) from None
+            code, _, words = str(error).partition(": ")
+            body = {"code": code, "message": words or code}
+            raise fault_from_response(None, body, {}, fallback="", secret=self._secret) from None
         if details:
             thoughts = {"reasoning_details": merge_details(details)}
             yield ChatGenerationChunk(

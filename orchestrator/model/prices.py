@@ -101,21 +101,26 @@ def window_of(spec: ModelSpec, credentials: Mapping[str, str]) -> int:
     return entry.window if entry else _USUAL_WINDOWS.get(spec.provider, _USUAL_WINDOW)
 
 
-def checked(provider: str) -> tuple[date, str] | None:
-    """When the provider's prices were looked up, and where; None when it has none here."""
+def checked(spec: ModelSpec) -> tuple[date, str] | None:
+    """When the model's price was looked up, and where; None when it is not in the table."""
+    maker, model = _maker(spec)
     table = _table()
-    return (table.checked[provider], table.source[provider]) if provider in table.checked else None
+    known = f"{maker}/{model}" in table.models
+    return (table.checked[maker], table.source[maker]) if known else None
 
 
 def _entry(spec: ModelSpec) -> _Entry | None:
-    """The table's line, also for a dated name, and for another's model behind OpenRouter."""
-    models = _table().models
-    provider, model = spec.provider, re.sub(r"[-@](20\d{6}|20\d\d-\d\d-\d\d)$", "", spec.model)
-    if provider == "openrouter":
-        provider, _, model = model.partition("/")
-        if provider == "anthropic":
+    return _table().models.get("/".join(_maker(spec)))
+
+
+def _maker(spec: ModelSpec) -> tuple[str, str]:
+    """Under which names the table lists it: without a date, and by its maker behind OpenRouter."""
+    maker, model = spec.provider, re.sub(r"[-@](20\d{6}|20\d\d-\d\d-\d\d)$", "", spec.model)
+    if maker == "openrouter":
+        maker, _, model = model.partition("/")
+        if maker == "anthropic":
             model = model.replace(".", "-")
-    return models.get(f"{provider}/{model}")
+    return maker, model
 
 
 @cache

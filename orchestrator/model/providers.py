@@ -137,7 +137,8 @@ class Opening:
     spec: ModelSpec
     provider: Provider
     credentials: Mapping[str, str] = field(repr=False)
-    base_url: str | None
+    base_url: str | None = field(repr=False)
+    """May hold a password; `presentable` takes it out."""
     cache: Path
     profile: str
     rehearsal: Path | None

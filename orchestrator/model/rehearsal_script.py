@@ -87,7 +87,8 @@ def read_script(file: Path) -> Sequence[Line]:
         except ValidationError as error:
             problems += _problems(file, index, node, error)
         except yaml.MarkedYAMLError as error:
-            problems += _refused(file, _line(node), f"is not YAML: {error.problem}", "").problems
+            line = error.problem_mark.line + 1 if error.problem_mark else _line(node)
+            problems += _refused(file, line, f"is not YAML: {error.problem}", "").problems
     if problems:
         raise ConfigError(problems)
     return lines

@@ -70,7 +70,7 @@ class _Double:
         return [request for request in self.requests if request.method == "POST"]
 
     async def __aenter__(self) -> Self:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[Any] | None] = {}
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
@@ -81,18 +81,17 @@ class _Double:
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        tasks = [task for task in self._open.values() if task is not None]
+        for writer in self._open:
+            writer.close()
+        await asyncio.gather(*tasks)
 
     def _events(self, request: Request, answer: Answer) -> Sequence[bytes] | None:
         """The events of the streamed answer; None when the path is not served."""
         raise NotImplementedError
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+        self._open[writer] = asyncio.current_task()
         try:
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
@@ -101,7 +100,7 @@ class _Double:
         except ConnectionError:
             self.left.set()
         finally:
-            self._tasks.discard(task)
+            del self._open[writer]
             writer.close()
 
     async def _respond(
