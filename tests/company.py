@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.events import Event
+from orchestrator.events import Event, Watcher
 from orchestrator.home import Home
 from orchestrator.runtime import RunRequest, Runtime
 from orchestrator.team.base import RunResult
@@ -30,6 +30,8 @@ class Company:
     home: Home
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     events: list[Event] = field(default_factory=list[Event])
+    listener: Watcher | None = None
+    """Hears each event as it happens, too."""
 
     def hire(
         self,
@@ -57,7 +59,7 @@ class Company:
         (self.project / name).write_text(text, encoding="utf-8")
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Runtime]:
+    async def open(self) -> AsyncGenerator[Runtime]:
         environment = {"XDG_CACHE_HOME": str(self.project / "cache"), **self.environment}
         async with Runtime(
             project=self.project, home=self.home, environment=environment
@@ -75,16 +77,21 @@ class Company:
                     rehearsal=self.project / "rehearsal.yaml",
                     **request,
                 ),
-                self.events.append,
+                self.watch,
             )
 
     async def resume(self, run: str) -> RunResult:
         async with self.open() as runtime:
-            return await runtime.resume(run, self.events.append)
+            return await runtime.resume(run, self.watch)
 
     async def answer(self, run: str, text: str = "", **options: Any) -> RunResult | None:
         async with self.open() as runtime:
-            return await runtime.answer(run, text, self.events.append, **options)
+            return await runtime.answer(run, text, self.watch, **options)
+
+    def watch(self, event: Event) -> None:
+        self.events.append(event)
+        if self.listener is not None:
+            self.listener(event)
 
     def seen(self, kind: type[Event]) -> list[Any]:
         """The events of that kind, in order."""

@@ -38,6 +38,7 @@ def conversation(turns: int) -> list[BaseMessage]:
 def test_two_hundred_turns_keep_the_brief_every_decision_and_the_plan() -> None:
     messages = conversation(200)
     compressor = Compressor(WINDOW, head=2)
+    sent = messages
     for end in range(2, len(messages) + 1, 2):
         sent = compressor.shorten(messages[:end])
     text = "\n".join(message.text for message in sent)

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.engine import Journal
 from orchestrator.errors import RunBusyError
-from orchestrator.events import ToolStarted
+from orchestrator.events import Event, ToolStarted
 from orchestrator.home import Home
 from orchestrator.team import lock
 from orchestrator.team.base import RunResult
@@ -76,12 +76,12 @@ async def carry_on(company: Company) -> RunResult:
     """Resume the only run; whatever was cut off in the middle is not run again."""
     async with company.open() as runtime:
         (row,) = runtime.runs()
-        result = await runtime.resume(row.run_id, company.events.append)
+        result = await runtime.resume(row.run_id, company.watch)
         while result.state == "waiting":
             question = result.questions[0]
             assert question.kind == "unknown"
             answered = await runtime.answer(
-                row.run_id, "", company.events.append, decision="deny", question=question.id
+                row.run_id, "", company.watch, decision="deny", question=question.id
             )
             assert answered is not None
             result = answered
@@ -165,12 +165,12 @@ async def test_a_run_is_cancelled_from_elsewhere_while_a_tool_runs(company: Comp
     )
     started = asyncio.Event()
 
-    def watch(event: object) -> None:
+    def watch(event: Event) -> None:
         if isinstance(event, ToolStarted):
             started.set()
 
     async with company.open() as runtime:
-        company.events = type("Watched", (list,), {"append": lambda _, event: watch(event)})()
+        company.listener = watch
         running = asyncio.create_task(company.run("Go"))
         await started.wait()
         runtime.cancel("last")
