@@ -103,7 +103,7 @@ class _Chat:
             self.code = 1
 
     async def _work(self, request: RunRequest) -> None:
-        progress = Progress(self.screen, stream=True)
+        progress = Progress(self.screen, chat=True)
         result = await see_through(
             self.runtime,
             lambda watch: self.runtime.run(request, watch),
@@ -111,10 +111,9 @@ class _Chat:
             progress,
             self.keyboard,
         )
-        if result is not None:
-            shown = progress.said.strip() == result.answer.strip()
-            show_result(self.screen, result, answer=not shown)
-            self.code = EXIT_CODES[result.state]
+        shown = progress.said.strip() == result.answer.strip()
+        show_result(self.screen, result, answer=not shown)
+        self.code = EXIT_CODES[result.state]
         self.screen.label = ""
 
     def _refuse(self, message: str) -> None:

@@ -6,15 +6,15 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from orchestrator.cli.ask import Keyboard, ask
+from orchestrator.cli.ask import Answer, Keyboard, ask
 from orchestrator.cli.output import Screen, print_json
 from orchestrator.cli.render import Progress, show_result
 from orchestrator.events import RunState, Watcher
 from orchestrator.runtime import Runtime
 from orchestrator.team.base import RunResult
 
-Work = Callable[[Watcher], Awaitable[RunResult | None]]
-"""Runs, resumes or answers; None: another process has taken it over."""
+Work = Callable[[Watcher], Awaitable[RunResult]]
+"""Runs, resumes or answers."""
 
 EXIT_CODES: dict[RunState, int] = {
     "queued": 0,
@@ -33,9 +33,6 @@ async def conduct(runtime: Runtime, work: Work, *, as_json: bool) -> int:
         asks = keyboard.attended and not as_json
         progress = Progress(screen)
         result = await see_through(runtime, work, screen, progress, keyboard if asks else None)
-        if result is None:
-            screen.line("handed to the process that works on the run", "good")
-            return 0
         if as_json:
             print_json(result.to_dict())
         else:
@@ -45,22 +42,20 @@ async def conduct(runtime: Runtime, work: Work, *, as_json: bool) -> int:
 
 async def see_through(
     runtime: Runtime, work: Work, screen: Screen, progress: Progress, keyboard: Keyboard | None
-) -> RunResult | None:
+) -> RunResult:
     """The work's result. With a keyboard, open questions are put to the person until none is left
     or they leave one for later.
     """
     try:
         result = await work(progress)
-        while keyboard and result is not None and result.state == "waiting":
+        while keyboard and result.state == "waiting":
             question = result.questions[0]
             if len(result.questions) > 1:
                 screen.line(f"asks: {question.text}", "ask", question.profile)
             given = await ask(screen, keyboard, question)
             if given is None:
                 break
-            result = await runtime.answer(
-                result.run_id, given.text, progress, decision=given.decision, question=question.id
-            )
+            result = await pass_on(runtime, result.run_id, given, progress, question.id)
     except asyncio.CancelledError:
         if progress.run:
             screen.line(
@@ -70,3 +65,15 @@ async def see_through(
             )
         raise
     return result
+
+
+async def pass_on(
+    runtime: Runtime, run: str, answer: Answer, watch: Watcher, question: str | None
+) -> RunResult:
+    """Give a person's answer to a run, and what came of it; where another process works on the run,
+    how it stands there.
+    """
+    result = await runtime.answer(
+        run, answer.text, watch, decision=answer.decision, question=question
+    )
+    return result if result is not None else runtime.show(run).result

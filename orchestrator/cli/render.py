@@ -49,7 +49,7 @@ def render(event: Event) -> Line | None:
         case events.ArtifactPublished(profile=profile, path=path):
             return Line(f"hands over {path}", "good", profile)
         case events.MemberFinished(profile=profile, state=state, steps=steps, result=result):
-            why = "" if state == "completed" else f": {one_line(result)}"
+            why = "" if state in ("completed", "waiting") else f": {one_line(result)}"
             return Line(f"{state} after {_count(steps, 'step')}{why}", _outcome(state), profile)
         case events.Warned(profile=profile, message=message):
             return Line(f"warning: {message}", "ask", profile)
@@ -65,17 +65,17 @@ def render(event: Event) -> Line | None:
 class Progress:
     """A watcher that shows a run on a screen as it happens.
 
-    With `stream` the words of whoever speaks are shown as they come; while one speaks, what the
-    others say is left out, since it reaches the supervisor anyway.
+    In a chat the words of whoever speaks are shown as they come; while one speaks, what the others
+    say is left out, since it reaches the supervisor anyway. Who begins and ends is then plain.
     """
 
-    def __init__(self, screen: Screen, *, stream: bool = False) -> None:
+    def __init__(self, screen: Screen, *, chat: bool = False) -> None:
         self.run = ""
         """The run's id, once it has begun."""
         self.said = ""
         """The last text that was shown whole."""
         self._screen = screen
-        self._stream = stream
+        self._chat = chat
         self._working: dict[str, str] = {}
         self._speaker = ""
         self._words = ""
@@ -87,7 +87,7 @@ class Progress:
                 self.run = run
                 if rehearsal or model.partition("/")[0] == "rehearsal":
                     self._screen.label = REHEARSAL
-            case events.TextDelta(profile=profile, text=text) if self._stream:
+            case events.TextDelta(profile=profile, text=text) if self._chat:
                 self._hear(profile, text)
             case events.ModelCalled(profile=profile) if profile == self._speaker:
                 self.said, self._speaker, self._words = self._words, "", ""
@@ -100,7 +100,7 @@ class Progress:
                 self._working.pop(call, None)
             case _:
                 pass
-        if line := render(event):
+        if (line := render(event)) and not (self._chat and _is_plain_in_chat(event)):
             self._screen.line(*line)
         if not self._speaker:
             stopped = isinstance(event, events.RunFinished)
@@ -114,6 +114,16 @@ class Progress:
             self._speaker = profile
             self._words += text
             self._screen.stream(text, profile)
+
+
+def _is_plain_in_chat(event: Event) -> bool:
+    match event:
+        case events.MemberFinished(state=state):
+            return state in ("completed", "waiting")
+        case events.Routed(rule=rule):
+            return rule == "addressed"
+        case _:
+            return isinstance(event, events.RunStarted | events.MemberStarted)
 
 
 def show_result(screen: Screen, result: RunResult, *, answer: bool = True) -> None:
@@ -138,8 +148,10 @@ def show_result(screen: Screen, result: RunResult, *, answer: bool = True) -> No
 
 
 def how_to_go_on(result: RunResult) -> list[str]:
-    """The exact commands with which a run that waits, failed or hit a limit goes on."""
+    """The exact commands with which a run that is not done goes on."""
     run = result.run_id
+    if result.state == "running":
+        return [f"another process works on it; to look at it: retinue runs show {run}"]
     if result.state == "waiting":
         lines: list[str] = []
         for question in result.questions:

@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from orchestrator.cli.conduct import conduct
+from orchestrator.cli.ask import Answer
+from orchestrator.cli.conduct import conduct, pass_on
 from orchestrator.cli.output import Screen, Style, columns, print_json
 from orchestrator.cli.places import open_runtime
 from orchestrator.cli.render import money, show_result
@@ -87,15 +88,17 @@ async def answer(
 ) -> int:
     if approve and deny:
         raise PersonError("give --approve or --deny, not both")
-    decision: Literal["approve", "deny"] | None = "approve" if approve else "deny" if deny else None
-    if text is None and decision is None:
+    if text is None and not approve and not deny:
         raise PersonError("give the answer as text, or --approve or --deny")
-    words = read_text(text, "answer") if text is not None else ""
+    given = Answer(
+        read_text(text, "answer") if text is not None else "",
+        "approve" if approve else "deny" if deny else None,
+    )
     async with open_runtime() as runtime:
         found = find_run(runtime, run)
         return await conduct(
             runtime,
-            lambda watch: runtime.answer(found, words, watch, decision=decision, question=question),
+            lambda watch: pass_on(runtime, found, given, watch, question),
             as_json=as_json,
         )
 

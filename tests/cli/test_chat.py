@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from orchestrator.database import Database
+from orchestrator.home import Home
 from tests.cli.project import ASKS, Project, Typed
 
 Talk = Callable[..., Typed]
@@ -95,12 +97,20 @@ def test_a_question_left_open_shows_how_to_answer_it_later(project: Project, tal
 
 
 def test_messages_of_a_chat_are_one_conversation_until_a_new_one(
-    project: Project, talk: Talk
+    project: Project, talk: Talk, home: Home
 ) -> None:
     project.play({**ROWS, "repeat": True})
     talk("@analyst rows?", "@analyst more rows?", "/new", "@analyst rows again?")
-    rows = project.type("runs", "list", "--json").data
-    assert len(rows) == 3
+    database = Database(home.profile("desk", "analyst").memory_db)
+    sessions = [
+        row["session"]
+        for row in database.all(
+            "SELECT session FROM messages WHERE peer = 'desk/analyst' ORDER BY id"
+        )
+    ]
+    database.close()
+    assert len(sessions) == 3
+    assert sessions[0] == sessions[1] != sessions[2]
 
 
 def test_commands_are_told_from_messages(project: Project, talk: Talk) -> None:

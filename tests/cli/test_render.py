@@ -32,10 +32,10 @@ from orchestrator.team.base import Artifact, RunResult
 RUN = "r1"
 
 
-def shown(*events: Event, stream: bool = False) -> list[str]:
+def shown(*events: Event, chat: bool = False) -> list[str]:
     out = io.StringIO()
     with Screen(out) as screen:
-        progress = Progress(screen, stream=stream)
+        progress = Progress(screen, chat=chat)
         for event in events:
             progress(event)
     return out.getvalue().splitlines()
@@ -101,12 +101,12 @@ def test_a_rehearsal_is_labelled_on_every_line() -> None:
 def test_hostile_text_of_tools_and_models_is_neutralised() -> None:
     evil = "\x1b]52;c;cm0gLXJmIC8=\x07\x1b[1A"
     lines = shown(
-        MemberStarted(RUN, "writer", "writer#1", evil),
+        StepStarted(RUN, evil),
         ToolStarted(RUN, "writer", "c", "shell", evil),
         ToolFinished(RUN, "writer", "c", "shell", "ok", evil),
         TextDelta(RUN, "writer", evil),
         Warned(RUN, "writer", evil),
-        stream=True,
+        chat=True,
     )
     assert "\x1b" not in "".join(lines)
     assert sum("␛]52" in line for line in lines) == 5
@@ -119,8 +119,23 @@ def test_words_are_streamed_in_chat_and_left_out_elsewhere() -> None:
         TextDelta(RUN, "writer", "lo"),
         called("writer"),
     )
-    assert shown(*events, stream=True) == ["writer       Hello"]
+    assert shown(*events, chat=True) == ["writer       Hello"]
     assert shown(*events) == []
+
+
+def test_a_chat_is_not_told_what_it_can_see() -> None:
+    assert shown(
+        RunStarted(RUN, "desk", "count"),
+        Routed(RUN, ("writer",), "addressed", "the person named it"),
+        MemberStarted(RUN, "writer", "writer#1", "count"),
+        Routed(RUN, ("analyst",), "model", "tables"),
+        MemberFinished(RUN, "writer", "writer#1", "completed", 2, "12"),
+        MemberFinished(RUN, "analyst", "analyst#1", "limited", 2, "out of steps"),
+        chat=True,
+    ) == [
+        "supervisor   gives it to analyst (model: tables)",
+        "analyst      limited after 2 steps: out of steps",
+    ]
 
 
 def test_one_speaks_at_a_time() -> None:
@@ -132,7 +147,7 @@ def test_one_speaks_at_a_time() -> None:
         TextDelta(RUN, "b", " half a sentence"),
         called("b"),
         TextDelta(RUN, "b", "new"),
-        stream=True,
+        chat=True,
     ) == ["a            one two", "b            new"]
 
 

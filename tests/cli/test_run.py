@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.database import Database
+from orchestrator.home import Home
+from orchestrator.memory.conversations import Conversations
 from tests.cli.project import ASKS, WRITES, Project
 
 SAYS = {"profile": "analyst", "say": "There are 12 rows.\n\nThat is all."}
@@ -29,6 +32,24 @@ def test_a_task_shows_who_works_and_ends_with_answer_steps_tokens_and_cost(
     assert "1 step, " in done.lines[-1]
     assert "cost 0 USD" in done.lines[-1]
     assert done.err == ""
+
+
+def test_the_supervisor_gives_work_to_members_and_joins_what_they_say(project: Project) -> None:
+    work = [
+        {"tool": "assign", "arguments": {"member": name, "goal": f"be a {name}"}}
+        for name in ("analyst", "writer")
+    ]
+    project.play(
+        {"profile": "supervisor", "calls": work},
+        SAYS,
+        {"profile": "writer", "say": "Written."},
+        {"profile": "supervisor", "match": "12 rows", "say": "12 rows, written down."},
+    )
+    done = project.rehearse("run", "desk", "how many rows? write it down")
+    assert done.code == 0
+    for line in ("analyst      begins: be a analyst", "writer       begins: be a writer"):
+        assert line in done.out
+    assert "12 rows, written down." in done.out
 
 
 def test_every_line_of_a_rehearsal_says_so(project: Project) -> None:
@@ -158,11 +179,14 @@ def test_inputs_and_members_do_not_go_with_what_they_cannot_belong_to(project: P
     assert "is not a folder" in project.type("run", "desk", "x", "--files", "nowhere").err
 
 
-def test_a_conversation_goes_on_in_the_next_run(project: Project) -> None:
-    project.play(SAYS, {"profile": "analyst", "match": "12 rows", "say": "I said 12."})
-    project.rehearse("run", "desk/analyst", "how many rows?", "--session", "mine")
-    again = project.rehearse("run", "desk/analyst", "what did you say?", "--session", "mine")
-    assert again.code in (0, 1)
+def test_a_conversation_goes_on_in_the_next_run(project: Project, home: Home) -> None:
+    project.play(SAYS, SAYS)
+    for task in ("how many rows?", "and now?"):
+        project.rehearse("run", "desk/analyst", task, "--session", "mine")
+    database = Database(home.profile("desk", "analyst").memory_db)
+    said = Conversations(database).recent("mine", most=9, kinds=("said", "brief", "result"))
+    database.close()
+    assert len({message.run for message in said}) == 2
 
 
 def test_without_any_model_the_ways_to_have_one_are_named(

@@ -122,3 +122,18 @@ def test_every_problem_of_a_broken_team_is_in_the_error_object(project: Path, ca
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["kind"] == "ConfigError"
     assert {problem["key"] for problem in error["problems"]} >= {"nme", "membres"}
+
+
+def test_the_first_request_of_a_member_is_shown_with_its_tokens(capsys: Out) -> None:
+    main(["init", "--name", "bees"])
+    capsys.readouterr()
+    words = ["team", "show", "bees/data", "--prompt", "--task", "how many hives?"]
+    assert main([*words, "--json"]) == 0
+    request = json.loads(capsys.readouterr().out)
+    assert "how many hives?" in request["messages"][-1]["content"]
+    assert 0 < request["tokens"] <= 1500
+    assert "query_table" in {tool["name"] for tool in request["tools"]}
+    assert main(words) == 0
+    assert f"tokens, counted with {request['tokenizer']}" in capsys.readouterr().out
+    assert main(["team", "show", "bees", "--prompt"]) == 2
+    assert "name TEAM/PROFILE" in capsys.readouterr().err
