@@ -17,7 +17,7 @@ from orchestrator.cli.ask import Keyboard
 from orchestrator.cli.boundary import describe
 from orchestrator.cli.conduct import EXIT_CODES, see_through
 from orchestrator.cli.output import Screen
-from orchestrator.cli.places import open_runtime
+from orchestrator.cli.places import known_model, open_runtime
 from orchestrator.cli.render import Progress, show_result
 from orchestrator.cli.run import folder
 from orchestrator.cli.target import find, read_text
@@ -41,7 +41,7 @@ async def chat(*, where: str, model: str | None, files: str | None, session: str
             team=team,
             target=member(team, target.profile) if target.profile else None,
             files=folder(files) or target.inputs,
-            model=model,
+            model=known_model(model),
             rehearsal=target.rehearsal,
             session=session or _new_session(),
         )

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import PersonError
 from orchestrator.home import Home
 from orchestrator.model import PROVIDERS
 from orchestrator.profile import Team, Vocabulary, load_settings, load_team
@@ -44,3 +45,10 @@ def read_team(source: str, project: Path | None = None) -> Team:
 def settings() -> Settings:
     """Raises ConfigError with every problem."""
     return load_settings(home().root, vocabulary=VOCABULARY)
+
+
+def known_model(text: str | None) -> str | None:
+    """What stands behind `--model`; raises PersonError when no provider has that name."""
+    if text is not None and (found := VOCABULARY.model(text)) is not None:
+        raise PersonError(f"--model: {'; '.join(found)}")
+    return text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestrator.cli.address import addressed
 from orchestrator.cli.conduct import conduct
-from orchestrator.cli.places import open_runtime
+from orchestrator.cli.places import known_model, open_runtime
 from orchestrator.cli.target import choose_workflow, find, read_inputs, read_text
 from orchestrator.errors import PersonError
 from orchestrator.runtime import RunRequest
@@ -41,7 +41,7 @@ async def run(
             workflow=chosen,
             inputs=read_inputs(inputs),
             files=folder(files) or target.inputs,
-            model=model,
+            model=known_model(model),
             rehearsal=target.rehearsal,
             session=session,
         )

@@ -10,14 +10,12 @@ from typing import Any, Literal
 
 from orchestrator.cli.ask import Answer
 from orchestrator.cli.conduct import conduct, pass_on
-from orchestrator.cli.output import Screen, Style, columns, print_json
-from orchestrator.cli.places import open_runtime
-from orchestrator.cli.render import money, show_result
+from orchestrator.cli.output import Screen, columns, one_line, print_json
+from orchestrator.cli.places import known_model, open_runtime
+from orchestrator.cli.render import Line, money, show_result
 from orchestrator.cli.target import read_text
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.runtime import RunRow, Runtime
-
-_KINDS: dict[str, Style] = {"brief": "ask", "tool": "quiet", "result": "good"}
 
 
 async def list_runs(*, team: str | None, state: str | None, as_json: bool) -> int:
@@ -43,8 +41,7 @@ async def show(*, run: str, as_json: bool) -> int:
     with Screen() as screen:
         screen.line(f"run {row.run_id}: team {row.team}, {_time(row.created)}", "strong")
         for entry in detail.history:
-            style = _KINDS.get(str(entry["kind"]), "plain")
-            screen.line(str(entry["text"]), style, str(entry["profile"]))
+            screen.line(*_said(entry))
         show_result(screen, result)
         if row.pid is not None:
             screen.line(f"process {row.pid} works on it")
@@ -54,10 +51,11 @@ async def show(*, run: str, as_json: bool) -> int:
 
 
 async def resume(*, run: str, model: str | None, as_json: bool) -> int:
+    chosen = known_model(model)
     async with open_runtime() as runtime:
         found = find_run(runtime, run)
         return await conduct(
-            runtime, lambda watch: runtime.resume(found, watch, model=model), as_json=as_json
+            runtime, lambda watch: runtime.resume(found, watch, model=chosen), as_json=as_json
         )
 
 
@@ -132,6 +130,21 @@ def find_run(runtime: Runtime, text: str) -> str:
     if len(found) > 1:
         raise PersonError(f"{len(found)} runs begin with {text!r}: {', '.join(found[:5])}")
     return found[0]
+
+
+def _said(entry: Mapping[str, Any]) -> Line:
+    """One entry of a run's history."""
+    text, profile = str(entry["text"]), str(entry["profile"])
+    peer = str(entry["peer"]).rpartition("/")[2]
+    match entry["kind"]:
+        case "brief":
+            return Line(f"to {profile}: {text}", "quiet", peer)
+        case "tool":
+            return Line(one_line(f"{peer}: {text}", 300), "quiet", profile)
+        case "result":
+            return Line(text, who=profile)
+        case _:
+            return Line(text, "strong", peer)
 
 
 def _table(rows: Sequence[RunRow]) -> list[str]:

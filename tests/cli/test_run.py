@@ -161,6 +161,14 @@ def test_an_unknown_member_is_refused_before_there_is_a_run(project: Project) ->
     assert project.type("runs", "list", "--json").data == []
 
 
+def test_an_unknown_provider_is_refused_before_there_is_a_run(project: Project) -> None:
+    project.play(SAYS)
+    refused = project.type("run", "desk", "how many rows?", "--model", "opnai/x")
+    assert refused.code == 2
+    assert "openai" in refused.err
+    assert project.type("runs", "list", "--json").data == []
+
+
 def test_a_task_of_a_megabyte_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.play(SAYS)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"x" * 1_000_000)))

@@ -48,6 +48,14 @@ def test_show_tells_what_was_said_and_what_it_cost(project: Project) -> None:
     assert any("There are 12 rows." in entry["text"] for entry in data["history"])
 
 
+def test_show_names_the_tools_that_were_used(project: Project) -> None:
+    lists = {"profile": "analyst", "calls": [{"tool": "list", "arguments": {"path": "."}}]}
+    project.play(lists, SAYS)
+    run_once(project)
+    shown = project.type("runs", "show", "last")
+    assert any(line.startswith("analyst      list: ") for line in shown.lines)
+
+
 def test_a_verdict_is_kept(project: Project) -> None:
     project.play(SAYS)
     run_once(project)
