@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
+MOST = 100
+"""Problems that are told of one thing; a file made by accident has more than anyone would read."""
+
 NAME_HINT = "use 1 to 63 lower-case letters, digits, - and _"
 
 
@@ -25,9 +28,12 @@ def checked(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
+        found = error.errors(include_url=False)
+        for details in found[:MOST]:
             problem, hint = _say(details, model)
             problems.append(document.problem((*at, *details["loc"]), problem, hint))
+        if more := found[MOST:]:
+            problems.append(document.problem(at, f"has {len(more):,} more", "mend these first"))
         return None
 
 
@@ -41,6 +47,8 @@ def salvaged(model: type[M], value: object, needed: Mapping[str, Any]) -> M | No
     try:
         return model.model_validate(rest)
     except ValidationError as error:
+        if error.error_count() > MOST:
+            return None
         for details in error.errors(include_url=False):
             rest = _without(rest, details["loc"])
     try:
@@ -53,6 +61,8 @@ def _without(value: dict[str, Any], loc: Loc) -> dict[str, Any]:
     """A copy without the deepest key on the way to `loc`; lists go as a whole, so that positions
     stay what they are.
     """
+    if not loc:
+        return value
     key, below = str(loc[0]), loc[1:]
     rest = {name: part for name, part in value.items() if name != key}
     part = value.get(key)

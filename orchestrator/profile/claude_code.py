@@ -48,6 +48,9 @@ _REFUSED: Mapping[str, str] = {
     "mcpServers": "take it out; a member uses the tools of its team",
 }
 
+_LONGEST = 20_000
+"""Characters of a description that are looked at for dialogues."""
+
 KEYS = ("disallowedTools", "permissionMode", "maxTurns", *_WITHOUT_MEANING, *_REFUSED)
 """Keys that only Claude Code knows."""
 
@@ -122,8 +125,10 @@ def _examples(description: str) -> tuple[str, list[str]]:
     """Claude Code writes example dialogues into the description; what the user says in them are
     example requests.
     """
-    text = description.replace("\\n", "\n").replace('\\"', '"')
+    text = description[:_LONGEST].replace("\\n", "\n").replace('\\"', '"')
     before, _, dialogues = text.partition("<example>")
-    said = re.findall(r"""user:\s*(["'])(.+?)\1\s*(?=\n|assistant:|<|$)""", dialogues, re.DOTALL)
-    intro = re.sub(r"\s*(?:\w+ )?examples?:?[\s-]*$", "", before, flags=re.IGNORECASE)
-    return " ".join(intro.split()), [" ".join(words.split()) for _, words in said]
+    said = re.findall(r"""user:\s*(["'])(.{1,1000}?)\1\s*(?=\n|assistant:|<|$)""", dialogues, re.S)
+    intro = before.split()
+    while intro and intro[-1].strip("-:").lower() in ("", "example", "examples"):
+        intro.pop()
+    return " ".join(intro), [" ".join(words.split()) for _, words in said]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.profile.agent_file import read_agent
-from orchestrator.profile.checking import did_you_mean
+from orchestrator.profile.checking import MOST, did_you_mean, shown
 from orchestrator.profile.lookup import Places
 from orchestrator.profile.schema import Agent, Approvals, ToolChoice
 from orchestrator.profile.vocabulary import Vocabulary
@@ -26,26 +26,30 @@ class References:
     def tools(self, at: Loc, choice: ToolChoice) -> None:
         for key, names in (("allow", choice.allow or ()), ("deny", choice.deny)):
             for index, name in enumerate(names):
-                self._note((*at, key, index), self._vocabulary.tool(name))
+                self._note((*at, key, index), name, self._vocabulary.tool)
 
     def rules(self, at: Loc, approvals: Approvals) -> None:
         for key, rules in (("ask", approvals.ask), ("deny", approvals.deny)):
             for index, rule in enumerate(rules):
-                self._note((*at, key, index), self._vocabulary.rule(rule))
+                self._note((*at, key, index), rule, self._vocabulary.rule)
 
     def models(self, at: Loc, model: str | None, fallbacks: Sequence[str] = ()) -> None:
         if model is not None:
-            self._note((*at, "model"), self._vocabulary.model(model))
+            self._note((*at, "model"), model, self._vocabulary.model)
         for index, fallback in enumerate(fallbacks):
-            self._note((*at, "fallbacks", index), self._vocabulary.model(fallback))
+            self._note((*at, "fallbacks", index), fallback, self._vocabulary.model)
 
     def skills(self, at: Loc, names: Sequence[str]) -> None:
         for index, name in enumerate(names):
-            if self._places.skill(name) is None:
-                hint = did_you_mean(name, self._places.skills(), "skills")
-                self._note((*at, index), (f"no skill {name!r}", hint))
+            self._note((*at, index), name, self._skill)
 
-    def _note(self, loc: Loc, found: tuple[str, str] | None) -> None:
+    def _skill(self, name: str) -> tuple[str, str] | None:
+        if self._places.skill(name) is not None:
+            return None
+        return f"no skill {shown(name)}", did_you_mean(name, self._places.skills(), "skills")
+
+    def _note(self, loc: Loc, name: str, check: Callable[[str], tuple[str, str] | None]) -> None:
+        found = check(name) if len(self.problems) < MOST else None
         if found is not None:
             self.problems.append(self._document.problem(loc, *found))
 

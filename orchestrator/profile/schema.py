@@ -68,9 +68,9 @@ class ToolChoice(Frozen):
 class Approvals(Frozen):
     """Which tool calls wait for a person (`ask`) or are refused (`deny`).
 
-    A rule is a tool's name, or `tool(pattern)`, the pattern matched (`*`, `?`) against the call's
-    main argument: `shell(rm *)`, `write(*.env)`. `deny` wins over `ask`. Empty: everything inside
-    the sandbox is allowed.
+    A rule is a tool's name, or `tool(pattern)`, the pattern matched (`*`, `?`) against each text
+    argument of the call: `shell(rm *)`, `write(*.env)`. `deny` wins over `ask`. Empty: everything
+    inside the sandbox is allowed.
     """
 
     ask: tuple[str, ...] = ()

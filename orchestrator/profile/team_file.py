@@ -11,7 +11,7 @@ from typing import Any, cast
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.profile import resolve
 from orchestrator.profile import workflow as workflows
-from orchestrator.profile.checking import NAME_HINT, checked, salvaged
+from orchestrator.profile.checking import NAME_HINT, checked, salvaged, shown
 from orchestrator.profile.lookup import Places
 from orchestrator.profile.references import References, Roles
 from orchestrator.profile.schema import (
@@ -30,6 +30,9 @@ from orchestrator.profile.yaml_file import Document, Loc, read_yaml
 
 MAX_INSTRUCTIONS = 32_768
 """Bytes of a project's `AGENTS.md`, which every member reads with every request."""
+
+MAX_STEPS = 500
+"""Of one workflow."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class _Reader:
         return resolve.member(entry, agent, team=file.name, defaults=defaults, core=core)
 
     def _no_agent(self, part: _Part, role: str) -> Problem:
-        problem = f"no agent {role!r}"
+        problem = f"no agent {shown(role)}"
         return self._document.problem((*part.at, "agent"), problem, self._roles.near(role))
 
     def _without_model(self, at: Loc) -> Problem:
@@ -218,6 +221,10 @@ class _Reader:
         return None if part.problems else flow
 
     def _check_workflow(self, part: _Part, flow: workflows.Workflow) -> Sequence[Problem]:
+        if len(flow.steps) > MAX_STEPS:
+            problem = f"has more than {MAX_STEPS} steps"
+            hint = "let one step run for many items with `for_each`"
+            return [self._document.problem((*part.at, "steps"), problem, hint)]
         members = {
             name: member
             for member in self._members

@@ -314,6 +314,23 @@ def test_a_broken_workflow_is_left_out_with_its_reason(bench: Bench) -> None:
     assert sum("is left out: " in problem for problem in team.problems) == len(found)
 
 
+def test_a_workflow_without_end_is_refused(bench: Bench) -> None:
+    steps = "".join(f"      - {{id: s{n}, prompt: hello}}\n" for n in range(501))
+    team = bench.team(f"{TWO}workflows:\n  w:\n    steps:\n{steps}")
+    assert team.workflows == {}
+    assert "workflows.w.steps: has more than 500 steps" in team.problems[0]
+
+
+def test_of_very_many_problems_the_first_hundred_are_told(bench: Bench) -> None:
+    keys = ", ".join(f"k{n}: 1" for n in range(300))
+    found = bench.refused(f"name: x\nmembers: [{{profile: a, agent: analyst, {keys}}}]")
+    assert len(found) == 101
+    assert found[-1].problem == "has 200 more"
+    tools = ", ".join(f"k{n}" for n in range(300))
+    found = bench.refused(f"name: x\nmembers: [{{profile: a, agent: analyst, tools: [{tools}]}}]")
+    assert len(found) == 100
+
+
 def test_the_projects_agents_md_are_the_instructions(bench: Bench) -> None:
     assert bench.team(TWO).instructions == ""
     bench.write("AGENTS.md", "\ufeffUse metric units.\n")
