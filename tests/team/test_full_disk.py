@@ -53,9 +53,8 @@ async def test_a_full_disk_is_named_and_the_run_goes_on_later(
 
     def fill(event: Event) -> None:
         if isinstance(event, MemberStarted):
-            with filler.open("ab", buffering=0) as file, pytest.raises(OSError, match="No space"):
-                for _ in range(1000):
-                    file.write(b"0" * 4096)
+            with pytest.raises(OSError, match="No space"):
+                fill_up(filler)
 
     company.listener = fill
     told = ""
@@ -70,6 +69,12 @@ async def test_a_full_disk_is_named_and_the_run_goes_on_later(
     company.listener = None
     done = await company.resume("last")
     assert (done.state, done.answer) == ("completed", "41, Dear Sir")
+
+
+def fill_up(path: Path) -> None:
+    with path.open("ab", buffering=0) as file:
+        for _ in range(1000):
+            file.write(b"0" * 4096)
 
 
 def assign(member: str) -> dict[str, object]:
