@@ -26,6 +26,8 @@ def render(event: Event) -> Line | None:
         case events.RunStarted(run=run, team=team, model=model, resumed=resumed):
             model = f", model {model}" if model else ""
             return Line(f"run {run}: team {team}{model}{', resumed' if resumed else ''}", "quiet")
+        case events.Routed(rule="workflow"):  # the step itself is shown
+            return None
         case events.Routed(members=members, rule=rule, reason=reason):
             why = f"{rule}: {reason}" if reason else rule
             return Line(one_line(f"gives it to {', '.join(members)} ({why})"), who="supervisor")
@@ -83,10 +85,9 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case events.RunStarted(run=run, rehearsal=rehearsal, model=model):
+            case events.RunStarted(run=run, rehearsal=rehearsal):
                 self.run = run
-                if rehearsal or model.partition("/")[0] == "rehearsal":
-                    self._screen.label = REHEARSAL
+                self._screen.label = REHEARSAL if rehearsal else ""
             case events.TextDelta(profile=profile, text=text) if self._chat:
                 self._hear(profile, text)
             case events.ModelCalled(profile=profile) if profile == self._speaker:

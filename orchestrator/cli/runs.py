@@ -42,7 +42,8 @@ async def show(*, run: str, as_json: bool) -> int:
         screen.line(f"run {row.run_id}: team {row.team}, {_time(row.created)}", "strong")
         for entry in detail.history:
             screen.line(*_said(entry))
-        show_result(screen, result)
+        told = any(entry["text"] == result.answer for entry in detail.history)
+        show_result(screen, result, answer=not told)
         if row.pid is not None:
             screen.line(f"process {row.pid} works on it")
         if row.verdict:

@@ -73,7 +73,10 @@ def read_text(text: str, what: str = "task") -> str:
             ) from error
     if not text.strip():
         raise PersonError(f"the {what} is empty")
-    _check_size(len(text.encode("utf-8", "surrogatepass")), what)
+    try:
+        _check_size(len(text.encode()), what)
+    except UnicodeEncodeError as error:
+        raise PersonError(f"the {what} is not UTF-8 text") from error
     return text
 
 

@@ -74,6 +74,7 @@ def test_a_run_reads_as_who_does_what() -> None:
 def test_a_workflow_names_its_steps_and_a_failing_member_says_why() -> None:
     assert shown(
         StepStarted(RUN, "facts", 1),
+        Routed(RUN, ("analyst",), "workflow", "step facts"),
         MemberFinished(RUN, "analyst", "analyst#1", "failed", 1, "no such file"),
         StepFinished(RUN, "facts", "failed", 1),
         StepFinished(RUN, "page", "skipped"),
@@ -92,7 +93,7 @@ def test_a_question_is_shown_with_its_options() -> None:
 
 def test_a_rehearsal_is_labelled_on_every_line() -> None:
     lines = shown(
-        RunStarted(RUN, "desk", "count", model="rehearsal"), Warned(RUN, "supervisor", "one\ntwo")
+        RunStarted(RUN, "desk", "count", rehearsal=True), Warned(RUN, "supervisor", "one\ntwo")
     )
     assert len(lines) == 3
     assert all(line.startswith("REHEARSAL | ") for line in lines)

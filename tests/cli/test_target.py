@@ -79,6 +79,7 @@ def test_a_task_that_is_nothing_or_no_text_is_refused(project: Path) -> None:
     for text, message in (
         (" \n", "empty"),
         ("@binary", "not UTF-8 text: byte 2"),
+        ("typed \udcff", "not UTF-8 text"),
         ("@missing.txt", "cannot read 'missing.txt'"),
         ("@.", "cannot read"),
     ):
