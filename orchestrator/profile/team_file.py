@@ -87,14 +87,10 @@ class _Reader:
         self._roles = Roles(places, vocabulary)
         self._fatal: list[Problem] = []
         self._value = value
-        members, flows = self._value.get("members"), self._value.get("workflows")
-        self._members = [
-            _member_part(index, raw)
-            for index, raw in enumerate(cast("list[Any]", members) if _is(members, list) else [])
-        ]
+        members, flows = _list(value.get("members")), _mapping(value.get("workflows"))
+        self._members = [_member_part(index, raw) for index, raw in enumerate(members)]
         self._flows = [
-            _Part(f"workflow {name!r}", ("workflows", name), raw)
-            for name, raw in (cast("dict[str, Any]", flows) if _is(flows, dict) else {}).items()
+            _Part(f"workflow {name!r}", ("workflows", name), raw) for name, raw in flows.items()
         ]
 
     def read(self) -> Reading:
@@ -261,22 +257,16 @@ class _Reader:
 
 def _member_part(index: int, raw: Any) -> _Part:
     at: Loc = ("members", index)
-    if not isinstance(raw, dict):
-        return _Part(f"member {index + 1}", at, raw)
-    entry = cast("dict[str, Any]", raw)
-    profile, aliases = entry.get("profile"), entry.get("aliases")
-    names: list[tuple[Loc, Any]] = [((*at, "profile"), profile)]
-    if isinstance(aliases, list):
-        listed = cast("list[Any]", aliases)
-        names += [((*at, "aliases", place), alias) for place, alias in enumerate(listed)]
-    label = f"member {profile!r}" if isinstance(profile, str) else f"member {index + 1}"
-    role = entry.get("agent")
+    entry = _mapping(raw)
+    profile, role = entry.get("profile"), entry.get("agent")
+    named = [((*at, "profile"), profile)]
+    named += [((*at, "aliases", n), alias) for n, alias in enumerate(_list(entry.get("aliases")))]
     return _Part(
-        label,
-        at,
-        raw,
-        role if isinstance(role, str) else None,
-        [(loc, name) for loc, name in names if isinstance(name, str)],
+        label=f"member {profile!r}" if isinstance(profile, str) else f"member {index + 1}",
+        at=at,
+        raw=raw,
+        role=role if isinstance(role, str) else None,
+        names=[(loc, name) for loc, name in named if isinstance(name, str)],
     )
 
 
@@ -284,5 +274,9 @@ def _loc(key: str) -> Loc:
     return tuple(int(step) if step.isdecimal() else step for step in key.split(".") if step)
 
 
-def _is(value: object, kind: type) -> bool:
-    return isinstance(value, kind)
+def _list(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
