@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from orchestrator.errors import ToolFailed, ToolRetry
+from orchestrator.errors import PersonError, SandboxUnavailable, ToolFailed, ToolRetry
 from orchestrator.sandbox.base import FileEntry
 
 INSIDE = "/workspace"
@@ -123,7 +123,14 @@ class Workspace:
             _remove(folder, name)
 
     def put(self, source: Path, path: str) -> None:
-        """Copy from the host; links in a folder are left out."""
+        """Copy from the host; links in a folder are left out. Raises PersonError for a folder that
+        holds the workspace: with it, other profiles would be copied.
+        """
+        if self.root.resolve().is_relative_to(source.resolve()):
+            raise PersonError(
+                f"{str(source)!r} holds this profile's own home; give a folder without it, or set "
+                "RETINUE_HOME to a place outside"
+            )
         if source.is_dir():
             self._put_folder(source, path)
         else:
@@ -211,7 +218,12 @@ class Workspace:
     @contextmanager
     def open_folder(self, parts: Parts, path: str, *, create: bool = False) -> Generator[int]:
         """A descriptor of the folder."""
-        descriptor = os.open(self.root, _FOLDER)
+        try:
+            descriptor = os.open(self.root, _FOLDER)
+        except OSError as error:
+            raise SandboxUnavailable(
+                f"the workspace {self.root} is gone: {error.strerror}"
+            ) from error
         try:
             for part in parts:
                 if create:

@@ -39,7 +39,7 @@ class Bubblewrap(LocalSandbox):
     isolation = "bubblewrap"
 
     def __init__(self, config: SandboxConfig, home: ProfileHome) -> None:
-        self._user = _user_of(home) if os.geteuid() == 0 else None
+        self._user = _user_for(home)
         super().__init__(config, home, owner=self._user)
         self._preparing = asyncio.Lock()
         self._walls: Walls | None = None
@@ -148,6 +148,7 @@ class BubblewrapLaunch:
 
     env: Mapping[str, str] = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     cwd = "/"
+    greeting = b"\n"
     gate = b"go\n"
 
     def __init__(
@@ -157,52 +158,39 @@ class BubblewrapLaunch:
         system_call_filter: bytes,
         command: Sequence[str],
     ) -> None:
-        self._status, status = os.pipe()
-        self._said = b""
-        self.descriptors: list[int] = [status]
-        words = [*options, "--json-status-fd", str(status)]
-        words += ["--seccomp", self._inherited(system_call_filter)]
+        # Not a pipe: bubblewrap would die of writing to it when we are dead, and leave its child.
+        self._status = memory_file(b"")
+        self._lent: list[int] = []
+        words = [*options, "--json-status-fd", str(self._status)]
+        words += ["--seccomp", self._lend(system_call_filter)]
         for path, content in ETC.items():
-            words += ["--perms", "0444", "--file", self._inherited(content), path]
+            words += ["--perms", "0444", "--file", self._lend(content), path]
         words += CLOSED
-        arguments = self._inherited(b"".join(os.fsencode(word) + b"\0" for word in words))
+        arguments = self._lend(b"".join(os.fsencode(word) + b"\0" for word in words))
         self.words = [*before, "--args", arguments, "--", *command]
 
-    def _inherited(self, data: bytes) -> str:
-        self.descriptors.append(memory_file(data))
-        return str(self.descriptors[-1])
+    def _lend(self, data: bytes) -> str:
+        self._lent.append(memory_file(data))
+        return str(self._lent[-1])
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        return [self._status, *self._lent]
 
     def started(self) -> None:
-        while self.descriptors:
-            os.close(self.descriptors.pop())
+        while self._lent:
+            os.close(self._lent.pop())
 
-    async def find_tree(self, pid: int) -> Tree | None:
-        """bubblewrap tells the number of its first process inside; `pid` is only its watcher."""
-        loop = asyncio.get_running_loop()
-        told: asyncio.Future[None] = loop.create_future()
-
-        def read() -> None:
-            data = os.read(self._status, 4096)
-            self._said += data
-            if (b"\n" in self._said or not data) and not told.done():
-                told.set_result(None)
-
-        loop.add_reader(self._status, read)
-        try:
-            await told
-        finally:
-            loop.remove_reader(self._status)
-        child = self._value("child-pid")
+    def tree(self, pid: int) -> Tree | None:
+        """Below bubblewrap's first process inside; `pid` is only its watcher."""
+        child = self._told("child-pid")
         return None if child is None else NamespaceTree(child)
 
     def code(self, returncode: int) -> int | None:
-        os.set_blocking(self._status, False)
-        with contextlib.suppress(BlockingIOError):
-            self._said += os.read(self._status, 4096)
-        return self._value("exit-code")
+        return self._told("exit-code")
 
-    def _value(self, key: str) -> int | None:
-        for line in self._said.splitlines():
+    def _told(self, key: str) -> int | None:
+        for line in os.pread(self._status, 65_536, 0).splitlines():
             with contextlib.suppress(json.JSONDecodeError):
                 found = cast("dict[str, object]", json.loads(line)).get(key)
                 if isinstance(found, int):
@@ -214,6 +202,15 @@ class BubblewrapLaunch:
         os.close(self._status)
 
 
-def _user_of(home: ProfileHome) -> int:
-    """The user that root becomes for this profile: the same one every time."""
-    return _USERS[zlib.crc32(str(home.root).encode()) % len(_USERS)]
+def _user_for(home: ProfileHome) -> int | None:
+    """The user that root becomes for this profile, the same one every time. None for everybody
+    else, and for a root that is only called so: one in a user namespace without other users.
+    """
+    if os.geteuid() != 0:
+        return None
+    user = _USERS[zlib.crc32(str(home.root).encode()) % len(_USERS)]
+    for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines():
+        first, _, count = map(int, line.split())
+        if first <= user < first + count:
+            return user
+    return None

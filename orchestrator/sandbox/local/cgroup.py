@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 JOIN = ("/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"')
 """Followed by the group's `joining` path and a command: runs the command inside the group."""
-
-_PREFIX = "retinue-"
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ class MemoryGroup:
 
 def make(limit_bytes: int, *, proc: Path = Path("/proc/self")) -> MemoryGroup | None:
     """A group with that limit, proven to accept a process of ours; None when there can be none."""
-    for parent, version in _parents(proc):
+    for parent, version in places(proc):
         _remove_abandoned(parent)
-        folder = parent / f"{_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        folder = parent / f"{_prefix()}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         group = MemoryGroup(folder, "memory.events" if version == 2 else "memory.oom_control")
         try:
             folder.mkdir()
@@ -79,8 +78,12 @@ def _limit(folder: Path, version: int, limit_bytes: int) -> None:
         (folder / swap).write_text(str(value), encoding="ascii")
 
 
-def _parents(proc: Path) -> Iterator[tuple[Path, int]]:
+def places(proc: Path) -> Sequence[tuple[Path, int]]:
     """Groups below which ours may stand, nearest first, each with its interface's version."""
+    return list(_places(proc))
+
+
+def _places(proc: Path) -> Iterator[tuple[Path, int]]:
     for line in (proc / "cgroup").read_text(encoding="utf-8").splitlines():
         _, controllers, group = line.split(":", 2)
         version = 2 if not controllers else 1
@@ -117,14 +120,22 @@ def _hands_memory_on(folder: Path) -> bool:
         return False
 
 
+def _prefix() -> str:
+    """Of the groups whose names hold process numbers that mean something to us."""
+    return f"retinue-{Path('/proc/self/ns/pid').stat().st_ino}-"
+
+
 def _remove_abandoned(parent: Path) -> None:
-    """Groups of processes of ours that were killed; the kernel refuses those still in use."""
+    """Groups of processes of ours that were killed, with whatever they left running."""
     try:
-        leftovers = list(parent.glob(f"{_PREFIX}*"))
+        leftovers = list(parent.glob(f"{_prefix()}*"))
     except OSError:
         return
     for folder in leftovers:
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if not Path(f"/proc/{pid}").exists():
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        owner = folder.name.removeprefix(_prefix()).partition("-")[0]
+        if Path(f"/proc/{owner}").exists():
+            continue
+        with contextlib.suppress(OSError):
+            for pid in (folder / "cgroup.procs").read_text(encoding="ascii").split():
+                os.kill(int(pid), signal.SIGKILL)
+            folder.rmdir()

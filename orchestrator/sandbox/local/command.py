@@ -42,8 +42,13 @@ class Launch(Protocol):
     def cwd(self) -> str: ...
 
     @property
+    def greeting(self) -> bytes:
+        """What it says on stdout, first of all, when it is ready to begin."""
+        ...
+
+    @property
     def gate(self) -> bytes:
-        """What the command waits for on its stdin before it begins."""
+        """What it then waits for on stdin."""
         ...
 
     @property
@@ -55,8 +60,8 @@ class Launch(Protocol):
         """Close the descriptors: they were inherited, or never will be."""
         ...
 
-    async def find_tree(self, pid: int) -> Tree | None:
-        """The processes behind the started one; None when the walls could not be built."""
+    def tree(self, pid: int) -> Tree | None:
+        """The processes behind the started one; asked when it is ready, None when it never was."""
         ...
 
     def code(self, returncode: int) -> int | None:
@@ -80,10 +85,13 @@ class Command:
         self._clock: asyncio.Timeout | None = None
         self._seconds_left = 0.0
         self._over: asyncio.Future[Reason] = self._loop.create_future()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
         self.gone = asyncio.Event()
         """Set when none of its processes is left."""
         self._process = _start(launch)
         self._pidfd = os.pidfd_open(self._process.pid)
+        if not launch.greeting:
+            self._ready.set_result(None)
         self._streams = [
             self._pump(self._process.stdout, stdout),
             self._pump(self._process.stderr, stderr),
@@ -106,7 +114,8 @@ class Command:
 
     async def _run(self, stdin: bytes) -> Reason:
         self._loop.add_reader(self._pidfd, self._end_with, "ended")
-        self._tree = await self._launch.find_tree(self._process.pid)
+        await self._ready
+        self._tree = self._launch.tree(self._process.pid)
         await self._awake.wait()
         self._feed(memoryview(self._launch.gate + stdin))
         return await self._over
@@ -130,8 +139,8 @@ class Command:
             self._clock.reschedule(self._loop.time() + self._seconds_left)
 
     def _end_with(self, reason: Reason) -> None:
-        self._loop.remove_reader(self._pidfd)
         if not self._over.done():
+            self._loop.remove_reader(self._pidfd)
             self._over.set_result(reason)
 
     def _pump(self, stream: IO[bytes] | None, output: Output) -> asyncio.Future[None]:
@@ -144,7 +153,7 @@ class Command:
                 data = os.read(stream.fileno(), _CHUNK)
             except BlockingIOError:
                 return
-            output.add(data)
+            output.add(self._welcome(data) if stream is self._process.stdout else data)
             if output.total > FLOOD_BYTES:
                 self._end_with("flood")
             if not data:
@@ -154,6 +163,13 @@ class Command:
         os.set_blocking(stream.fileno(), False)
         self._loop.add_reader(stream.fileno(), read)
         return finished
+
+    def _welcome(self, data: bytes) -> bytes:
+        """Take the greeting off; a command that ends without one is past waiting for, too."""
+        if self._ready.done():
+            return data
+        self._ready.set_result(None)
+        return data.removeprefix(self._launch.greeting)
 
     def _feed(self, data: memoryview) -> None:
         """Write what is left of stdin as the command takes it, then close it."""

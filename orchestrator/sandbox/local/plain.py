@@ -63,6 +63,7 @@ class Plain(LocalSandbox):
 
 
 class PlainLaunch:
+    greeting = b""
     gate = b""
     descriptors: Sequence[int] = ()
 
@@ -76,7 +77,7 @@ class PlainLaunch:
     def started(self) -> None:
         pass
 
-    async def find_tree(self, pid: int) -> Tree | None:
+    def tree(self, pid: int) -> Tree | None:
         return MarkedTree(pid, self._mark)
 
     def code(self, returncode: int) -> int | None:

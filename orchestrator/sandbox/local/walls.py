@@ -11,9 +11,9 @@ from pathlib import Path
 
 from orchestrator.sandbox.local.interpreter import Interpreter
 
-GATE = ("/bin/sh", "-c", 'read -r go && exec "$@"', "gate")
-"""Begins only when told to. Were we killed while bubblewrap starts, before it has bound its life to
-ours, the command would otherwise run with nobody to end it.
+GATE = ("/bin/sh", "-c", 'echo && read -r go && exec "$@"', "gate")
+"""Says that it stands there, and begins only when told to. Were we killed while bubblewrap starts,
+before it has bound its life to ours, the command would otherwise run with nobody to end it.
 """
 
 ETC: Mapping[str, bytes] = {
@@ -61,8 +61,8 @@ class Walls:
     temporary_bytes: int
 
     def options(self, folder: str, env: Mapping[str, str]) -> Sequence[str]:
-        """For a command that starts in that folder of the workspace. What is made after them must be
-        followed by `CLOSED`.
+        """For a command that starts in that folder of the workspace; `CLOSED` must follow them, and
+        what else is to be made before it.
         """
         words = list(_SPACES)
         if "--disable-userns" in offered(self.program):
