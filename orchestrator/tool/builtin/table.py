@@ -14,8 +14,7 @@ from pydantic import Field
 from orchestrator.errors import SandboxUnavailable, ToolFailed, ToolRetry
 from orchestrator.sandbox.base import ExecResult, Sandbox
 from orchestrator.tool.base import Arguments, ToolContext, ToolResult
-from orchestrator.tool.builtin.table_worker.card import shown
-from orchestrator.tool.builtin.table_worker.source import DATABASE, DELIMITED, JSON
+from orchestrator.tool.builtin.table_worker import DATABASE, DELIMITED, JSON, shown
 from orchestrator.tool.builtin.text import redacted
 
 _MOST_FILES = 100
@@ -139,8 +138,10 @@ async def _work(
 @functools.cache
 def _sources() -> dict[str, str]:
     folder = Path(__file__).parent / "table_worker"
-    texts = {f"table_worker.{name}": (folder / f"{name}.py").read_text() for name in _MODULES}
-    return {"table_worker": "", **texts}
+    package = {"table_worker": (folder / "__init__.py").read_text()}
+    return package | {
+        f"table_worker.{name}": (folder / f"{name}.py").read_text() for name in _MODULES
+    }
 
 
 def _result(answer: Mapping[str, Any], ended: ExecResult, secrets: Mapping[str, str]) -> ToolResult:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
+from . import shown
 from .store import Table, quoted, written
 
 _MOST_COLUMNS = 40
@@ -54,15 +54,3 @@ def _content(db: sqlite3.Connection, table: Table, column: str, kind: str) -> st
         return " " + "..".join(ends)
     few = values(db, table, column)
     return ": " + ", ".join(few) if few else ""
-
-
-def shown(value: Any, longest: int = 500) -> str:
-    """A value on one line: NULL, plain digits without the noise of binary fractions, text cut."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    text = " ".join(str(value).split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -12,11 +12,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from . import JSON
 from .kinds import is_value
-
-DELIMITED = (".csv", ".tsv", ".tab")
-JSON = (".json", ".jsonl", ".ndjson")
-DATABASE = (".sqlite", ".sqlite3", ".db", ".db3")
 
 _LARGEST_DELIMITED = 200_000_000
 _LARGEST_JSON = 50_000_000

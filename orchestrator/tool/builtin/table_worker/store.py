@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .source import DATABASE, NotATable, Sheet, TableError, read_sheets
+from . import DATABASE
+from .source import NotATable, Sheet, TableError, read_sheets
 from .survey import Survey
 
 _MOST_DATABASES = 8

@@ -84,8 +84,9 @@ def parse_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
         raise ToolRetry(f"{text!r} is no valid URL: {error}") from error
     if url.scheme not in _PORTS:
         raise ToolRetry(f"{text!r}: only http:// and https:// can be fetched")
-    if url.userinfo:
-        raise ToolRetry(f"{text!r}: a user name before the host is not allowed")
+    authority = re.match(r"(?:[^/?#]*:)?//([^/?#]*)", text)
+    if authority and re.search(r"@|:[^]]*[^\x00-\x7f]", authority[1]):
+        raise ToolRetry(f"{text!r}: only a host and a port may stand before the path")
     host = host_of(url)
     if not _is_host(host):
         raise ToolRetry(f"{text!r} has no valid host")

@@ -22,7 +22,7 @@ from orchestrator.tool.builtin.web.access import Resolver, admit, parse_url, res
 from orchestrator.tool.builtin.web.http import get, read_body
 
 _FETCH_SECONDS = 30
-_CONVERT_SECONDS = 15
+_CONVERT_SECONDS = 30
 _MOST_REDIRECTS = 5
 _MOST_BYTES = 3_000_000
 _MOST_CHARACTERS = 12_000

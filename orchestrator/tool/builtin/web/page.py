@@ -17,6 +17,8 @@ from markdownify import ATX, MarkdownConverter
 
 _CPU_SECONDS = 10
 _MEMORY_BYTES = 1 << 30
+_DEEPEST = 20_000
+"""Calls; old pages that never close a paragraph nest as deep as they are long."""
 
 _NO_TEXT = (
     "script, style, noscript, template, nav, footer, iframe, svg, canvas, object, dialog,"
@@ -76,5 +78,6 @@ def _text(content: Tag) -> str:
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    sys.setrecursionlimit(_DEEPEST)
     title, markdown = to_markdown(sys.stdin.buffer.read().decode(), sys.argv[1])
     json.dump({"title": title, "markdown": markdown}, sys.stdout)
