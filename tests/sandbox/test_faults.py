@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from orchestrator.errors import PersonError, ToolFailed
 from orchestrator.home import ProfileHome
 from orchestrator.sandbox import SandboxConfig, open_sandbox
+from orchestrator.sandbox.local import cgroup
 from tests.sandbox.conftest import cannot
 
 _RUNNING = """
@@ -21,6 +23,7 @@ import asyncio, sys
 from pathlib import Path
 from orchestrator.home import ProfileHome
 from orchestrator.sandbox import SandboxConfig, open_sandbox
+from orchestrator.sandbox.local import cgroup
 
 async def main(root, token):
     async with open_sandbox(SandboxConfig(), ProfileHome("team", "worker", root)) as sandbox:
@@ -35,6 +38,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from orchestrator.home import ProfileHome
 from orchestrator.sandbox import SandboxConfig, open_sandbox
+from orchestrator.sandbox.local import cgroup
 
 async def main(root, token, seconds):
     async with open_sandbox(SandboxConfig(), ProfileHome("team", "worker", root)) as sandbox:
@@ -65,6 +69,23 @@ def test_killed_ourselves_we_leave_no_process(
         assert ours.stdout.readline() == b"started\n"
         ours.kill()
     assert _gone(token, survivors)
+
+
+@pytest.mark.usefixtures("bubblewrap")
+async def test_the_control_group_of_a_killed_process_is_cleared_away(
+    profile: ProfileHome, token: str
+) -> None:
+    def groups(pid: int) -> list[Path]:
+        places = cgroup.places(Path("/proc/self"))
+        return [folder for place, _ in places for folder in place.glob(f"retinue-*-{pid}-*")]
+
+    words = [sys.executable, "-c", _STARTING, str(profile.root), token, "0"]
+    killed = await asyncio.create_subprocess_exec(*words)
+    assert await killed.wait() == -signal.SIGKILL
+    async with open_sandbox(SandboxConfig(), profile):
+        if not groups(os.getpid()):
+            pytest.skip("no control group can be made here")
+        assert groups(killed.pid) == []
 
 
 @pytest.mark.slow
