@@ -20,9 +20,7 @@ PLAN = {"tool": "plan", "arguments": {"items": [{"text": "count the rows"}, {"te
 _TRADES = ("ledgers", "contracts", "weather", "harbours", "bridges", "orchards", "engines", "maps")
 
 
-def write_team(
-    folder: Path, count: int, script: Sequence[Mapping[str, Any]], **team: Any
-) -> None:
+def write_team(folder: Path, count: int, script: Sequence[Mapping[str, Any]], **team: Any) -> None:
     """A team file of that many members, the first one named `member-0`, and its script."""
     agents = folder / "agents"
     agents.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""How often a request finds its member by meaning alone, and how often that member is the right one.
+"""How often a request finds its member by meaning, and how often it is the right one.
 
 The requests were written for the bundled teams, apart from the examples in their roles.
 """

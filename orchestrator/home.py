@@ -109,6 +109,12 @@ def _private_folder(folder: Path) -> None:
         )
 
 
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where weights lie: the user's cache, never the home."""
+    base = environment.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "retinue"
+
+
 def parse_env(text: str) -> dict[str, str]:
     """`KEY=value` lines; quotes around a value are taken off, `export` and comments are allowed."""
     values: dict[str, str] = {}

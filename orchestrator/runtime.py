@@ -23,7 +23,7 @@ from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import NotFoundError, PersonError, Question
 from orchestrator.events import RunState, Watcher
-from orchestrator.home import Home
+from orchestrator.home import Home, cache_folder
 from orchestrator.index import TOKENIZER, count_tokens
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model.providers import PROVIDERS
@@ -187,6 +187,8 @@ class Runtime:
             rehearsal=None if request.rehearsal is None else str(request.rehearsal.absolute()),
             person=request.person,
         )
+        if request.model is None:
+            self._need_model(team, target)
         entered = self._team_run(run, team, written, exchange, watch)
         entered.enter()
         return await entered.execute()
@@ -317,6 +319,12 @@ class Runtime:
             tokenizer=TOKENIZER,
         )
 
+    def _need_model(self, team: Team, target: str | None) -> None:
+        """Raise PersonError naming the ways to get a model, before there is a run to fail."""
+        member = team.member(target) if target else None
+        if not (member.models if member else team.supervisor_models):
+            self._house.default_model()
+
     def _team_run(
         self, run: str, team: Team, request: Request, exchange: Exchange, watch: Watcher
     ) -> TeamRun:
@@ -374,6 +382,7 @@ class Runtime:
             steps=record.steps,
             usage=record.usage,
             cost_usd=record.cost_usd,
+            rehearsal=record.rehearsal,
             artifacts=tuple(Exchange(self._home.run_folder(record.team, record.id)).published()),
             error=ending.payload["error"] if ending else None,
             questions=tuple(open_questions(journal, record.id)),
@@ -398,12 +407,6 @@ class Runtime:
             home = self._home.profile(record.team, database.parent.name)
             Journal(self._house.database(home)).drop(record.id)
             shutil.rmtree(home.workspace / record.id, ignore_errors=True)
-
-
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Where weights lie: the user's cache, never the home."""
-    base = environment.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "retinue"
 
 
 def _new_id() -> str:

@@ -32,7 +32,7 @@ def open_runtime(project: Path | None = None) -> Runtime:
 
 def cache() -> Path:
     """Where the local model's weights lie."""
-    from orchestrator.runtime import cache_folder
+    from orchestrator.home import cache_folder
 
     return cache_folder(os.environ)
 

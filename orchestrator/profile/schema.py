@@ -119,7 +119,7 @@ class SupervisorEntry(Frozen):
     instructions: str = ""
     shortlist: int = Field(default=8, ge=1, le=32)
     """Members its prompt may hold."""
-    margin: float | None = Field(default=0.15, ge=0, le=1)
+    margin: float | None = Field(default=0.12, ge=0, le=1)
     """Lead in similarity with which a member gets a one-sentence request without a model call;
     null: always ask the model.
     """

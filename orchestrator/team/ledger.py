@@ -32,6 +32,7 @@ SCHEMA = Schema(
             cached_tokens INTEGER NOT NULL DEFAULT 0,
             reasoning_tokens INTEGER NOT NULL DEFAULT 0,
             cost_usd TEXT,
+            rehearsal INTEGER NOT NULL DEFAULT 0,
             verdict TEXT
         );
         CREATE INDEX runs_by_state ON runs (state, updated);
@@ -79,6 +80,7 @@ class RunRecord:
     steps: int
     usage: Usage
     cost_usd: Decimal | None
+    rehearsal: bool
     verdict: str | None
 
 
@@ -120,8 +122,9 @@ class Ledger:
         steps: int = 0,
         usage: Usage | None = None,
         cost_usd: Decimal | None = None,
+        rehearsal: bool = False,
     ) -> None:
-        """Record the run's state and what it has used in all."""
+        """Record the run's state, what it has used in all, and whether it was a rehearsal."""
         with self._database.transaction():
             self._database.execute(
                 "UPDATE runs SET state = ?, updated = ? WHERE id = ?", state, _now(), run
@@ -129,13 +132,15 @@ class Ledger:
             if usage is not None:
                 self._database.execute(
                     "UPDATE runs SET steps = ?, input_tokens = ?, output_tokens = ?, "
-                    "cached_tokens = ?, reasoning_tokens = ?, cost_usd = ? WHERE id = ?",
+                    "cached_tokens = ?, reasoning_tokens = ?, cost_usd = ?, rehearsal = ? "
+                    "WHERE id = ?",
                     steps,
                     usage.input,
                     usage.output,
                     usage.cached,
                     usage.reasoning,
                     None if cost_usd is None else str(cost_usd),
+                    rehearsal,
                     run,
                 )
             self._audit("runtime", f"run {state}", run)
@@ -270,5 +275,6 @@ def _record(row: Any) -> RunRecord:
             row["reasoning_tokens"],
         ),
         cost_usd=None if row["cost_usd"] is None else Decimal(row["cost_usd"]),
+        rehearsal=bool(row["rehearsal"]),
         verdict=row["verdict"],
     )

@@ -39,6 +39,8 @@ class Members:
         self._seat = seat
         self._exchange = exchange
         self._ledger = ledger
+        self._publishing = asyncio.Lock()
+        """One at a time, so that two members who wrote the same file see each other."""
 
     async def __call__(self, profile: str, brief: Brief, call: str) -> MemberResult:
         try:
@@ -66,14 +68,15 @@ class Members:
         result, written = await work(seat, replace(self._in, history=history), brief, call)
         if result.state not in ("completed", "limited"):
             return result
-        published = await self._exchange.publish(
-            seat.sandbox,
-            self._in.workdir,
-            profile=result.profile,
-            given=given,
-            written=written,
-            answer=result.text,
-        )
+        async with self._publishing:
+            published = await self._exchange.publish(
+                seat.sandbox,
+                self._in.workdir,
+                profile=result.profile,
+                given=given,
+                written=written,
+                answer=result.text,
+            )
         for artifact in published:
             self._in.watch(
                 ArtifactPublished(self._in.run, result.profile, artifact.path, artifact.sha256)

@@ -40,7 +40,9 @@ class Candidate:
 class Router:
     """The members of one team, ready to be compared with requests.
 
-    Their texts are embedded once and kept in the supervisor's own database.
+    Their texts are embedded once and kept in the supervisor's own database. A member's score is the
+    mean of the similarity of its nearest text and of the middle of all its texts: the nearest alone
+    follows single words, the middle alone misses the odd request.
     """
 
     def __init__(self, members: Sequence[Member], database: Database, embed: Embed | None) -> None:
@@ -48,7 +50,9 @@ class Router:
         self._database = database
         self._embed = embed
         self._rows: list[int] = []
+        """Which member each of `_vectors` belongs to."""
         self._vectors: Any = None
+        self._middles: Any = None
 
     def shortlist(self, request: str, most: int) -> Sequence[Candidate]:
         """The members that fit best, best first."""
@@ -61,15 +65,16 @@ class Router:
             return []
         try:
             if self._vectors is None:
-                self._vectors = self._load(self._embed)
-            similarities = self._vectors @ self._embed([request[:2000]])[0]
+                self._load(self._embed)
+            vector = self._embed([request[:2000]])[0]
         except RetinueError:
             self._embed = None
             return []
         best = [-1.0] * len(self._members)
-        for row, similarity in zip(self._rows, similarities.tolist(), strict=True):
+        for row, similarity in zip(self._rows, (self._vectors @ vector).tolist(), strict=True):
             best[row] = max(best[row], similarity)
-        return best
+        middles = (self._middles @ vector).tolist()
+        return [(one + other) / 2 for one, other in zip(best, middles, strict=True)]
 
     def _by_words(self, request: str) -> Sequence[float]:
         words = _words(request)
@@ -78,8 +83,8 @@ class Router:
             for member in self._members
         ]
 
-    def _load(self, embed: Embed) -> Vectors:
-        """The vectors of all members' texts, embedding only texts never seen."""
+    def _load(self, embed: Embed) -> None:
+        """Fetch the vectors of all members' texts, embedding only texts never seen."""
         import numpy as np
 
         from orchestrator.index import from_int8, to_int8
@@ -108,7 +113,12 @@ class Router:
                     self._database.execute(
                         "INSERT OR IGNORE INTO member_vectors VALUES (?, ?)", key, found[key]
                     )
-        return np.stack([from_int8(found[key]) for key in keys])
+        self._vectors = np.stack([from_int8(found[key]) for key in keys])
+        rows = np.array(self._rows)
+        middles = np.stack(
+            [self._vectors[rows == row].mean(axis=0) for row in range(len(self._members))]
+        )
+        self._middles = middles / np.linalg.norm(middles, axis=1, keepdims=True)
 
 
 def clear_winner(

@@ -298,6 +298,7 @@ class TeamRun:
             steps=totals.steps,
             usage=totals.usage,
             cost_usd=totals.cost_usd,
+            rehearsal=self._staff.rehearsal,
         )
         if outcome.state in ("completed", "cancelled"):
             for journal in journals:

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.home import cache_folder
 from orchestrator.model.weights import weights_path
-from orchestrator.runtime import cache_folder
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if (path / "team.yaml").exists())
