@@ -14,6 +14,7 @@ from .kinds import (
     MONTH_FIRST,
     PLAIN,
     TEXT,
+    UNITS,
     Kind,
 )
 
@@ -44,6 +45,7 @@ class Column:
         self._kinds: Sequence[Kind] = (*numbers, *DATES, DAY_FIRST, MONTH_FIRST)
         self._seen = False
         self._differing: set[tuple[Kind, Kind]] = set()
+        self._units: set[str] = set()
         self._numbers = 0
         self._odd: set[str] = set()
 
@@ -59,13 +61,17 @@ class Column:
         for one, other in self._rivals():
             if any(_read(one, cell) != _read(other, cell) for cell in filled):
                 self._differing.add((one, other))
+        if not set(PLAIN).intersection(self._kinds):
+            self._units.update(unit for unit in UNITS if any(unit in cell for cell in filled))
         self._note_odd(filled)
 
     @property
     def kind(self) -> Kind:
-        """Text where the cells disagree or can be read in two ways."""
-        clear = self._seen and self._kinds and not self._differing.intersection(self._rivals())
-        return self._kinds[0] if clear else TEXT
+        """Text where the cells disagree, can be read in two ways, or have different units."""
+        if not self._seen or not self._kinds or self._differing.intersection(self._rivals()):
+            return TEXT
+        kind = self._kinds[0]
+        return TEXT if kind.affinity != "TEXT" and len(self._units) > 1 else kind
 
     @property
     def odd(self) -> Sequence[str]:

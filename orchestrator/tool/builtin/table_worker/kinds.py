@@ -36,7 +36,7 @@ def _number(name: str, pattern: str, drop: str, point: str = ".") -> Kind:
     return Kind(name, name.upper(), _matching(pattern), read)
 
 
-_UNITS = "$€£¥% "
+UNITS = "$€£¥%"
 _BEFORE, _AFTER = "[+-]?[$€£¥]? ?", " ?[%€£¥]?"
 _WHOLE = r"(?:0|[1-9]\d{0,14})"
 _THOUSANDS = r"(?:0|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,14})"
@@ -49,11 +49,11 @@ PLAIN = (
 """A leading zero makes a cell text: `007` is a code, not a number."""
 
 DECORATED = (
-    _number("integer", _BEFORE + _THOUSANDS + _AFTER, _UNITS + ","),
-    _number("real", rf"{_BEFORE}{_THOUSANDS}(?:\.\d*)?{_AFTER}", _UNITS + ","),
+    _number("integer", _BEFORE + _THOUSANDS + _AFTER, UNITS + " ,"),
+    _number("real", rf"{_BEFORE}{_THOUSANDS}(?:\.\d*)?{_AFTER}", UNITS + " ,"),
 )
 DECIMAL_COMMA = _number(
-    "real", rf"{_BEFORE}{_DOTTED_THOUSANDS}(?:,\d+)?{_AFTER}", _UNITS + ".", point=","
+    "real", rf"{_BEFORE}{_DOTTED_THOUSANDS}(?:,\d+)?{_AFTER}", UNITS + " .", point=","
 )
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

@@ -167,7 +167,7 @@ def _notes(store: Store, sql: str) -> list[str]:
 
 def _explained(store: Store, sql: str, message: str) -> str:
     """SQLite's message, and the names that come nearest to the one it does not know."""
-    if "not authorized" in message or "prohibited" in message or "readonly" in message:
+    if any(word in message for word in ("authoriz", "prohibited", "readonly")):
         return f"{message}: only reading is allowed, one SELECT without PRAGMA or ATTACH"
     if found := re.match(r"no such table: (?:main\.)?(.+)", message):
         problems = [f"{file} {problem}" for file, problem in store.problems.items()]
