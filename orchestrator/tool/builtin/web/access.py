@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -56,7 +57,8 @@ class AllowedHost:
             return cls(entry.strip().lower(), None)
         host = found[1].rstrip(".")
         if not host.isascii():
-            host = httpx.URL(scheme="http", host=host).raw_host.decode("ascii")
+            with contextlib.suppress(httpx.InvalidURL):
+                host = httpx.URL(scheme="http", host=host).raw_host.decode("ascii")
         return cls(host, int(found[2]) if found[2] else None)
 
     def admits(self, host: str, port: int) -> bool:
