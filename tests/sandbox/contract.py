@@ -216,6 +216,20 @@ class CommandContract:
         with pytest.raises(SandboxUnavailable, match="closed"):
             await sandbox.exec(["true"])
 
+    async def test_closing_while_suspended_lets_nobody_wait(
+        self, sandbox: Sandbox, token: str, survivors: Survivors
+    ) -> None:
+        running = shell(sandbox, f"touch started; sleep {token}")
+        await until(sandbox, "started")
+        await sandbox.suspend()
+        waiting = shell(sandbox, "true")
+        await asyncio.sleep(0)
+        await sandbox.__aexit__(None, None, None)
+        for call in (running, waiting):
+            with pytest.raises(SandboxUnavailable, match="closed"):
+                await call
+        assert survivors(token) == []
+
     async def test_it_is_healthy(self, sandbox: Sandbox) -> None:
         health = await sandbox.health()
         assert health.ok, health
@@ -389,6 +403,17 @@ class FileContract:
             "1",
         ]
         assert "-rwxr-x---" in told.stdout
+
+    async def test_nothing_is_restored_below_a_running_command(
+        self, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        await sandbox.snapshot(tmp_path / "saved.tar")
+        call = shell(sandbox, "touch started; while [ ! -e stop ]; do sleep 0.01; done")
+        await until(sandbox, "started")
+        with pytest.raises(SandboxUnavailable, match="commands are running"):
+            await sandbox.restore(tmp_path / "saved.tar")
+        await sandbox.write("stop", b"")
+        assert (await call).code == 0
 
     @pytest.mark.parametrize("kind", ["climbing", "absolute", "through a link", "device", "junk"])
     async def test_an_evil_archive_changes_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,8 @@ def test_importing_the_room_starts_no_backend() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert said.stdout.strip() == "[]"
+
+
+def test_every_key_of_the_configuration_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sandboxes.md").read_text(encoding="utf-8")
+    assert [name for name in SandboxConfig.model_fields if f"| `{name}` |" not in page] == []

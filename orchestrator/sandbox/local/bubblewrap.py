@@ -41,7 +41,7 @@ class Bubblewrap(LocalSandbox):
     def __init__(self, config: SandboxConfig, home: ProfileHome) -> None:
         self._user = _user_for(home)
         super().__init__(config, home, owner=self._user)
-        self._preparing = asyncio.Lock()
+        self._building: asyncio.Task[Walls] | None = None
         self._walls: Walls | None = None
         self._stage: Stage | None = None
         self._group: cgroup.MemoryGroup | None = None
@@ -75,9 +75,16 @@ class Bubblewrap(LocalSandbox):
         return limits
 
     async def _prepare(self) -> None:
-        async with self._preparing:
-            if self._walls is None:
-                self._walls = await asyncio.to_thread(self._build)
+        if self._building is None:
+            self._building = asyncio.create_task(asyncio.to_thread(self._build))
+        try:
+            self._walls = await asyncio.shield(self._building)
+        except SandboxUnavailable:
+            await self._release()
+            raise
+        except OSError as error:
+            await self._release()
+            raise SandboxUnavailable(f"the sandbox cannot be prepared: {error}") from error
 
     def _build(self) -> Walls:
         program = shutil.which("bwrap")
@@ -132,7 +139,9 @@ class Bubblewrap(LocalSandbox):
         return SandboxUnavailable(f"the command's sandbox could not be built: {said.strip()}")
 
     async def _release(self) -> None:
-        self._walls = None
+        if self._building is not None:
+            await asyncio.wait([self._building])
+        self._building = self._walls = None
         if self._stage is not None:
             self._stage.close()
             self._stage = None

@@ -44,6 +44,7 @@ class LocalSandbox(ABC):
         self._commands: set[Command] = set()
         self._awake = asyncio.Event()
         self._awake.set()
+        self._calls = 0
         self._open = False
 
     @abstractmethod
@@ -88,6 +89,7 @@ class LocalSandbox(ABC):
         trace: TracebackType | None,
     ) -> None:
         self._open = False
+        self._awake.set()
         running = tuple(self._commands)
         for command in running:
             command.close()
@@ -107,12 +109,17 @@ class LocalSandbox(ABC):
     ) -> ExecResult:
         variables = dict(env or {})
         _check(command, variables)
-        folder = await asyncio.to_thread(self._files.folder, cwd)
         await self._awake.wait()
         if not self._open:
             raise SandboxUnavailable("the sandbox is closed")
-        await self._prepare()
-        return await self._run(self._launch(command, folder, variables), timeout, stdin, on_output)
+        self._calls += 1
+        try:
+            folder = await asyncio.to_thread(self._files.folder, cwd)
+            await self._prepare()
+            launch = self._launch(command, folder, variables)
+            return await self._run(launch, timeout, stdin, on_output)
+        finally:
+            self._calls -= 1
 
     async def _run(
         self,
@@ -183,10 +190,16 @@ class LocalSandbox(ABC):
         await asyncio.to_thread(archive.save, self._files, target)
 
     async def restore(self, source: Path) -> None:
-        if self._commands:
+        if self._calls:
             raise SandboxUnavailable("commands are running; restore when they have ended")
-        await asyncio.to_thread(archive.restore, self._files, source)
-        await self._release()
+        was_awake = self._awake.is_set()
+        self._awake.clear()
+        try:
+            await asyncio.to_thread(archive.restore, self._files, source)
+            await self._release()
+        finally:
+            if was_awake:
+                self._awake.set()
 
     async def suspend(self) -> None:
         self._awake.clear()

@@ -209,7 +209,7 @@ class Grep:
             "width": _MATCH_CHARACTERS,
         }
         ended = await context.sandbox.exec(
-            ["python3", "-I", "-c", _SEARCH.read_text(encoding="utf-8")],
+            ["python3", "-I", "-S", "-c", _SEARCH.read_text(encoding="utf-8")],
             cwd=context.workdir or ".",
             timeout=timedelta(seconds=context.timeout_seconds),
             stdin=json.dumps(request).encode(),
