@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def local_model(opening: Opening) -> LocalChat:
     """`local`, or `local/PATH` for any GGUF file. Raises PersonError when no weights are there."""
-    from orchestrator.model.local import LocalChat
-
     named = opening.spec.model
     weights = Path(named).expanduser() if named else weights_path(opening.cache)
     if weights is None:
@@ -25,4 +23,6 @@ def local_model(opening: Opening) -> LocalChat:
         raise PersonError(
             f"there is no GGUF file {str(weights)!r}; write local//absolute/path.gguf"
         )
+    from orchestrator.model.local import LocalChat
+
     return LocalChat(weights=weights)

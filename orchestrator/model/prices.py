@@ -95,7 +95,7 @@ def window_of(spec: ModelSpec, credentials: Mapping[str, str]) -> int:
     it for servers of one's own.
     """
     told = credentials.get(f"{spec.provider.upper()}_CONTEXT_LENGTH", "")
-    if told.isdecimal() and int(told) > 0:
+    if told.isdecimal() and int(told) > 0 and spec.provider != "local":
         return int(told)
     entry = _entry(spec)
     return entry.window if entry else _USUAL_WINDOWS.get(spec.provider, _USUAL_WINDOW)

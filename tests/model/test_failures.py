@@ -108,8 +108,9 @@ async def test_a_final_error_inside_the_stream_is_not(wire: Wire, error: str) ->
 @every_wire
 async def test_a_stream_that_falls_silent_is_asked_again(wire: Wire) -> None:
     silent = Answer(LONG.text, ends="hangs", after_events=6)
-    async with serving(wire, [silent, FINE], idle=0.05) as peer:
-        reply = await peer.model.bind(()).call(SAID)
+    async with serving(wire, [silent, FINE], first_chunk=3600, idle=0.05) as peer:
+        async with asyncio.timeout(60):
+            reply = await peer.model.bind(()).call(SAID)
         assert reply.text == "It rains."
         await asyncio.wait_for(peer.double.left.wait(), 5)
 
@@ -205,6 +206,8 @@ async def test_nobody_listening_makes_it_unavailable() -> None:
         ("anthropic", "Anthropic needs a key: set ANTHROPIC_API_KEY"),
         ("custom/x", "needs a base URL: set custom_base_url"),
         ("custom", "needs a model: write custom/MODEL"),
+        ("local", "run: retinue model pull"),
+        ("local//nowhere/model.gguf", "there is no GGUF file '/nowhere/model.gguf'"),
         ("rehearsal", "a rehearsal plays a script and none is given"),
     ],
 )

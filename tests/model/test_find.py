@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from orchestrator.errors import NotFoundError, PersonError
-from orchestrator.model import LOOPBACK, ModelFound, ModelSpec, find_model
+from orchestrator.model import LOOPBACK, ModelFound, ModelSpec, find_model, open_model
 from orchestrator.model.weights import QWEN
 from orchestrator.settings import Settings
 from tests.model.servers import Answer, OpenAIDouble
@@ -87,6 +88,23 @@ async def test_a_server_comes_before_the_local_model_and_says_which(tmp_path: Pa
     assert model.how == f"Ollama at 127.0.0.1:{port}, the first of its 2 models"
     assert model.base_url == f"http://127.0.0.1:{port}/v1"
     assert not model.spends
+
+
+async def test_a_found_model_is_called_where_it_was_found() -> None:
+    async with listening(vllm=("qwen3-8b",)) as ports:
+        model = await asyncio.to_thread(found, ports=ports)
+        async with open_model(
+            [str(model.spec), "vllm/elsewhere"],
+            credentials={},
+            settings=Settings(),
+            cache=Path("/nonexistent"),
+            profile="analyst",
+            base_url=model.base_url,
+        ) as chain:
+            reply = await chain.bind(()).call([HumanMessage("Ready?")])
+    assert reply.text == "Yes."
+    assert reply.model == "vllm/qwen3-8b"
+    assert reply.cost_usd == 0
 
 
 @pytest.mark.parametrize("name", ["lmstudio", "llamacpp", "vllm"])

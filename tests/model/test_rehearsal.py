@@ -66,7 +66,7 @@ async def say(script: Path, *messages: BaseMessage) -> Reply:
     return await opened(script).bind([WEATHER]).call(list(messages))
 
 
-SYSTEM = SystemMessage("42 written thank you good morning: none of this is heard")
+SYSTEM = SystemMessage("rain 42 written thank you: none of this is heard")
 
 
 def results(reply: Reply, *texts: str) -> list[BaseMessage]:
@@ -119,6 +119,10 @@ async def test_a_message_of_another_model_uses_up_no_line(script: Path) -> None:
     other = [HumanMessage("Sing!"), AIMessage("La la.")]
     reply = await say(script, *other, HumanMessage("How much rain fell?"))
     assert [call["name"] for call in reply.tool_calls] == ["query", "query"]
+
+
+async def test_the_system_prompt_is_not_heard(script: Path) -> None:
+    assert (await say(script, SYSTEM, HumanMessage("hello"))).text == "I do not know."
 
 
 async def test_each_profile_plays_its_own_part(script: Path) -> None:
