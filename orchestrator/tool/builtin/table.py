@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from pydantic import Field
-
 from orchestrator.errors import SandboxUnavailable, ToolFailed, ToolRetry
 from orchestrator.sandbox.base import ExecResult, Sandbox
 from orchestrator.tool.base import Arguments, ToolContext, ToolResult
@@ -38,7 +36,7 @@ json.dump(answer, sys.stdout)
 
 
 class QueryTableArguments(Arguments):
-    sql: str = Field(min_length=1)
+    sql: str
 
 
 class QueryTable:

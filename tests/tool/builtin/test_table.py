@@ -208,7 +208,7 @@ async def test_wrong_sql_comes_back_with_help(
 ) -> None:
     await put(sandbox, "weather.csv", "kind,wind,day\nrain,1,2024-01-01\nsun,2,2024-01-02\n")
     with pytest.raises(ToolRetry) as refusal:
-        await QueryTable().run(QueryTableArguments.model_construct(sql=sql), context)
+        await ask(context, sql)
     assert words in str(refusal.value)
 
 

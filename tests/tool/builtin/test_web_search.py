@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import ToolFailed
+from orchestrator.errors import ToolFailed, ToolRetry
 from orchestrator.home import Home
 from orchestrator.sandbox import SandboxConfig, open_sandbox
 from orchestrator.tool.base import ToolContext, ToolResult
@@ -148,3 +148,14 @@ async def test_a_server_that_cannot_be_reached_is_named(
 ) -> None:
     with pytest.raises(ToolFailed, match="cannot be reached"):
         await search(replace(context, search_url=url), site)
+
+
+async def test_a_blank_query_is_refused_and_a_long_one_cut(
+    site: SiteDouble, context: ToolContext
+) -> None:
+    site.answers["/search"] = as_json(FOUND)
+    context = replace(context, search_url=site.url())
+    with pytest.raises(ToolRetry):
+        await WebSearch().run(WebSearchArguments(query=" "), context)
+    await WebSearch().run(WebSearchArguments(query="x" * 1000), context)
+    assert f"q={'x' * 400}&" in site.requests[0]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import httpx
-from pydantic import Field
 
 from orchestrator.errors import ToolFailed
 from orchestrator.tool.base import Arguments, ToolContext, ToolResult
@@ -39,7 +38,7 @@ _PAGE = Path(__file__).with_name("page.py")
 
 class WebFetchArguments(Arguments):
     url: str
-    start: int | None = Field(default=None, ge=0)
+    start: int | None = None
     """First character to show of a long page."""
 
 
@@ -76,7 +75,7 @@ class WebFetch:
         except TimeoutError as error:
             raise ToolFailed(f"{arguments.url} took longer than {seconds:g} s") from error
         title, text = await _readable(page)
-        return _excerpt(page, title, redacted(text, context.secrets), arguments.start or 0)
+        return _excerpt(page, title, redacted(text, context.secrets), max(arguments.start or 0, 0))
 
     async def _fetch(self, text: str, allowed: Sequence[str]) -> _Page:
         url = parse_url(text.strip())

@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from pydantic import Field
-
-from orchestrator.errors import ToolFailed
+from orchestrator.errors import ToolFailed, ToolRetry
 from orchestrator.tool.base import Arguments, ToolContext, ToolResult
 from orchestrator.tool.builtin.text import redacted
 from orchestrator.tool.builtin.web.http import ask_json
 
 _SECONDS = 20
+_LONGEST_QUERY = 400
+"""Characters; what the services take."""
 _MOST_RESULTS = 6
 _LONGEST_TITLE = 150
 _LONGEST_SNIPPET = 300
 
 
 class WebSearchArguments(Arguments):
-    query: str = Field(min_length=1, max_length=400)
+    query: str
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,18 @@ class WebSearch:
 
     async def run(self, arguments: WebSearchArguments, context: ToolContext) -> ToolResult:
         """`data`: results, each with title, url and snippet. Raises ToolFailed."""
+        query = " ".join(arguments.query.split())[:_LONGEST_QUERY]
+        if not query:
+            raise ToolRetry("the query is empty")
         seconds = min(context.timeout_seconds, _SECONDS)
         try:
             async with asyncio.timeout(seconds):
-                hits = (await self._search(arguments.query, context))[:_MOST_RESULTS]
+                hits = (await self._search(query, context))[:_MOST_RESULTS]
         except TimeoutError as error:
             raise ToolFailed(f"the search took longer than {seconds:g} s") from error
         data = {"results": [vars(hit) for hit in hits]}
         if not hits:
-            return ToolResult(f"(empty) Nothing found for {arguments.query!r}.", data, empty=True)
+            return ToolResult(f"(empty) Nothing found for {query!r}.", data, empty=True)
         text = "\n".join(
             f"{number}. {hit.title}\n   {hit.url}\n   {hit.snippet}".rstrip()
             for number, hit in enumerate(hits, 1)
