@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.errors import MissingExtraError
 from orchestrator.model.failures import ProviderFault, fault_from_response, plain
 from orchestrator.model.providers import Opening
-from orchestrator.model.wire import only_blocks, trust
+from orchestrator.model.wire import only_blocks, root_cause, trust
 
 try:
     import anthropic
@@ -99,7 +99,7 @@ class AnthropicChat(ChatAnthropic):
         if isinstance(error, anthropic.APITimeoutError):
             return ProviderFault("no answer in time")
         if isinstance(error, anthropic.APIConnectionError):
-            return ProviderFault(plain(f"no connection: {error.__cause__ or error}", self._secret))
+            return ProviderFault(plain(f"no connection: {root_cause(error)}", self._secret))
         response = error.response if isinstance(error, anthropic.APIStatusError) else None
         return fault_from_response(
             response.status_code if response else None,

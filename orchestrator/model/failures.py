@@ -112,7 +112,8 @@ def explain(provider: Provider, spec: ModelSpec, base_url: str | None, fault: Pr
         case _ if fault.final:
             return f"{provider.title} rejects the request to {str(spec)!r} {said}"
         case _:
-            return f"{spec}: {fault}"
+            at = f" at {base_url}" if base_url and fault.status is None else ""
+            return f"{spec}{at}: {fault}"
 
 
 def _error_object(body: object) -> dict[str, Any]:

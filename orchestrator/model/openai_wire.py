@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 
 from orchestrator.model.failures import ProviderFault, fault_from_response, plain
 from orchestrator.model.providers import Opening
-from orchestrator.model.wire import only_blocks, trust
+from orchestrator.model.wire import only_blocks, root_cause, trust
 
 _KEYLESS = "none"
 """Servers without keys get this one, since the SDK insists on one."""
@@ -123,7 +123,7 @@ class OpenAIChat(ChatOpenAI):
         if isinstance(error, openai.APITimeoutError):
             return ProviderFault("no answer in time")
         if isinstance(error, openai.APIConnectionError):
-            return ProviderFault(plain(f"no connection: {error.__cause__ or error}", self._secret))
+            return ProviderFault(plain(f"no connection: {root_cause(error)}", self._secret))
         response = error.response if isinstance(error, openai.APIStatusError) else None
         return fault_from_response(
             response.status_code if response else None,

@@ -17,6 +17,13 @@ def trust() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+def root_cause(error: BaseException) -> BaseException:
+    """What an SDK has wrapped, often more than once."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def only_blocks(messages: Sequence[BaseMessage], kinds: Collection[str]) -> list[BaseMessage]:
     """The messages, the model's own without the content blocks that only another provider knows.
 
