@@ -16,6 +16,7 @@ import stat
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -314,7 +315,9 @@ def walk(
     if len(above) == DEEPEST:
         raise ToolFailed(f"folders are nested more than {DEEPEST} deep below {above[0]!r}")
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
+        names = sorted(entry.name for entry in islice(entries, MOST_ENTRIES + 1))
+    if len(names) > MOST_ENTRIES:
+        raise ToolFailed(f"{'/'.join(above) or '.'!r} holds more than {MOST_ENTRIES:,} entries")
     for name in names:
         try:
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)

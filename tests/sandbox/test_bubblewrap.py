@@ -8,7 +8,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -266,13 +267,11 @@ except RetinueError as error:
 
 
 @pytest.fixture
-def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def public() -> Iterator[Path]:
     """A folder that another user may reach and write to."""
-    place = tmp_path_factory.mktemp("public")
-    for folder in (place, place.parent, place.parent.parent):
-        folder.chmod(0o755)
-    place.chmod(0o777)
-    return place
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
 
 
 _NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

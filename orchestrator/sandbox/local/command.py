@@ -61,7 +61,7 @@ class Launch(Protocol):
         ...
 
     def tree(self, pid: int) -> Tree | None:
-        """The processes behind the started one; asked when it is ready, None when it never was."""
+        """The processes behind the started one; None while they are not known yet."""
         ...
 
     def code(self, returncode: int) -> int | None:
@@ -86,6 +86,7 @@ class Command:
         self._seconds_left = 0.0
         self._over: asyncio.Future[Reason] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._greeting = launch.greeting
         self.gone = asyncio.Event()
         """Set when none of its processes is left."""
         self._process = _start(launch)
@@ -117,7 +118,8 @@ class Command:
         await self._ready
         self._tree = self._launch.tree(self._process.pid)
         await self._awake.wait()
-        self._feed(memoryview(self._launch.gate + stdin))
+        if not self._over.done():
+            self._feed(memoryview(self._launch.gate + stdin))
         return await self._over
 
     def close(self) -> None:
@@ -166,10 +168,10 @@ class Command:
 
     def _welcome(self, data: bytes) -> bytes:
         """Take the greeting off; a command that ends without one is past waiting for, too."""
-        if self._ready.done():
-            return data
-        self._ready.set_result(None)
-        return data.removeprefix(self._launch.greeting)
+        if not self._ready.done():
+            self._ready.set_result(None)
+        greeting, self._greeting = self._greeting, b""
+        return data.removeprefix(greeting)
 
     def _feed(self, data: memoryview) -> None:
         """Write what is left of stdin as the command takes it, then close it."""
@@ -193,7 +195,7 @@ class Command:
     async def _finish(self) -> None:
         """End what still runs, take what was still printed, give everything back.
 
-        A command that has not been let through its gate goes by itself when stdin is closed.
+        What is not known yet stands before its gate, and goes by itself when stdin is closed.
         """
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         assert stdin is not None
@@ -203,8 +205,9 @@ class Command:
             self._loop.remove_writer(stdin.fileno())
             stdin.close()
         self._loop.remove_reader(self._pidfd)
-        if self._tree is not None:
-            await self._tree.end()
+        tree = self._tree or self._launch.tree(self._process.pid)
+        if tree is not None:
+            await tree.end()
         if not await exited(self._pidfd, _PATIENCE_SECONDS):
             self._process.send_signal(signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
