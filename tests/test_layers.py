@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -48,6 +50,14 @@ def test_imports_go_down_only(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_architecture_page_draws_the_same_layers() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [contract] = project["tool"]["importlinter"]["contracts"]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = page.partition("```\n")[2].partition("```")[0].splitlines()
+    assert [re.split(r"  +", line)[0] for line in drawn] == contract["layers"]
 
 
 def test_each_sdk_is_imported_in_one_room() -> None:
