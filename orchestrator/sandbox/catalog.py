@@ -45,5 +45,6 @@ def check(config: SandboxConfig) -> None:
     if config.allowed_hosts:
         raise PersonError(
             f"allowed_hosts {list(config.allowed_hosts)} cannot be kept: commands have no network "
-            "at all until the egress proxy exists; remove allowed_hosts from the sandbox"
+            "at all until the egress proxy exists; remove it from `sandbox` (what web_fetch may "
+            "reach stands in the member's own `allowed_hosts`)"
         )

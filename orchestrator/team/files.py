@@ -41,12 +41,21 @@ class Exchange:
             shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(".git"))
             fresh.rename(self.inputs)
 
-    async def hand_out(self, sandbox: Sandbox, workdir: str) -> Mapping[str, str]:
-        """Copy inputs and artifacts into the member's working folder; returns sha256 by path."""
-        for folder in (self.inputs, self.artifacts):
-            folder.mkdir(parents=True, exist_ok=True)
-            await sandbox.put(folder, workdir)
-        return await asyncio.to_thread(self._digests)
+    def listing(self) -> Sequence[str]:
+        """The artifacts there are right now, as paths below `artifacts`."""
+        return [path.relative_to(self.artifacts).as_posix() for path in _files(self.artifacts)]
+
+    async def hand_out(
+        self, sandbox: Sandbox, workdir: str, artifacts: Sequence[str]
+    ) -> Mapping[str, str]:
+        """Copy the inputs and those artifacts into the member's working folder; returns sha256 by
+        path.
+        """
+        self.inputs.mkdir(parents=True, exist_ok=True)
+        await sandbox.put(self.inputs, workdir)
+        for path in artifacts:
+            await sandbox.put(self.artifacts / path, f"{workdir}/{path}")
+        return await asyncio.to_thread(self._digests, artifacts)
 
     async def publish(
         self,
@@ -87,29 +96,29 @@ class Exchange:
 
     def published(self) -> Sequence[Artifact]:
         """Everything published so far, with absolute paths."""
-        if not self.artifacts.is_dir():
-            return []
-        return [
-            Artifact(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
-            for path in sorted(self.artifacts.rglob("*"))
-            if path.is_file()
-        ]
+        return [Artifact(str(path), _digest(path)) for path in _files(self.artifacts)]
 
     def _place(self, path: str, profile: str, given: str | None, digest: str) -> str:
         there = self.artifacts / path
-        if not there.is_file():
+        if not there.is_file() or _digest(there) in (given, digest):
             return path
-        current = hashlib.sha256(there.read_bytes()).hexdigest()
-        return path if current in (given, digest) else str(PurePosixPath(profile) / path)
+        return str(PurePosixPath(profile) / path)
 
-    def _digests(self) -> dict[str, str]:
-        digests: dict[str, str] = {}
-        for folder in (self.inputs, self.artifacts):
-            for path in folder.rglob("*") if folder.is_dir() else ():
-                if path.is_file() and not path.is_symlink():
-                    name = path.relative_to(folder).as_posix()
-                    digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return digests
+    def _digests(self, artifacts: Sequence[str]) -> dict[str, str]:
+        inputs = {
+            path.relative_to(self.inputs).as_posix(): _digest(path) for path in _files(self.inputs)
+        }
+        return inputs | {path: _digest(self.artifacts / path) for path in artifacts}
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    found = folder.rglob("*") if folder.is_dir() else ()
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,8 @@ class Members:
         """One at a time, so that two members who wrote the same file see each other."""
 
     async def __call__(self, profile: str, brief: Brief, call: str) -> MemberResult:
+        # Before anything is awaited: members that start together get the same files.
+        artifacts = self._exchange.listing()
         try:
             seat = await self._seat(profile)
         except RetinueError as error:
@@ -54,16 +56,18 @@ class Members:
             return done
         self._in.watch(MemberStarted(self._in.run, profile, call, brief.goal))
         try:
-            result = await self._work(seat, brief, call)
+            result = await self._work(seat, brief, call, artifacts)
         except RetinueError as error:
             result = MemberResult(profile, call, "failed", str(error))
         if result.state == "completed":
             await asyncio.to_thread(self._record, seat, brief, result)
         return self._close(result)
 
-    async def _work(self, seat: Seat, brief: Brief, call: str) -> MemberResult:
+    async def _work(
+        self, seat: Seat, brief: Brief, call: str, artifacts: Sequence[str]
+    ) -> MemberResult:
         await asyncio.to_thread(self._say, seat, brief, call)
-        given = await self._hand_out(seat, call)
+        given = await self._hand_out(seat, call, artifacts)
         history = _DIRECT_HISTORY if brief.direct else 0
         result, written = await work(seat, replace(self._in, history=history), brief, call)
         if result.state not in ("completed", "limited"):
@@ -88,12 +92,12 @@ class Members:
         cut = f"{result.text[:_TEXT_CHARS]}\n(cut; the whole answer is in {whole})"
         return replace(result, text=cut, artifacts=(*result.artifacts, whole))
 
-    async def _hand_out(self, seat: Seat, call: str) -> Mapping[str, str]:
+    async def _hand_out(self, seat: Seat, call: str, artifacts: Sequence[str]) -> Mapping[str, str]:
         """The files as handed out; not again after a crash, for the member has edited them."""
         entry = seat.journal.get(self._in.run, call, "files")
         if entry is not None:
             return entry.payload
-        given = await self._exchange.hand_out(seat.sandbox, self._in.workdir)
+        given = await self._exchange.hand_out(seat.sandbox, self._in.workdir, artifacts)
         await asyncio.to_thread(seat.journal.finish, self._in.run, call, "files", dict(given))
         return given
 

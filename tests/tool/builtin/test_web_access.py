@@ -151,5 +151,5 @@ async def test_an_address_named_by_a_person_may_be_private() -> None:
 async def test_a_refusal_names_the_host_the_list_and_the_way_out() -> None:
     with pytest.raises(ToolFailed) as refusal:
         await admit(parse_url("https://example.org/"), ("a.test", "*.b.test"), resolver_double)
-    for words in ("'example.org'", "a.test, *.b.test", "sandbox.allowed_hosts"):
+    for words in ("'example.org'", "a.test, *.b.test", "the member's `allowed_hosts`"):
         assert words in str(refusal.value)

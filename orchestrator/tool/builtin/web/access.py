@@ -117,7 +117,7 @@ async def admit(url: httpx.URL, allowed: Sequence[str], resolve: Resolver) -> Ta
         name = host if port in _PORTS.values() else f"{host}:{port}"
         raise ToolFailed(
             f"{name!r} is not among the hosts this member may reach{known}. A person can add it to "
-            "`sandbox.allowed_hosts`"
+            "the member's `allowed_hosts`"
         )
     if _address(host) is not None:
         addresses = [host]
