@@ -1,1 +1,2 @@
-"""What members can do: `base` says what a tool is, `catalog` which there are; `toolset` runs one."""
+"""What members can do: `base` says what a tool is, `catalog` which there are, `toolset` runs them.
+"""
