@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import Problem, nearest
-from orchestrator.profile.yaml_file import Document, Loc
+from orchestrator.text.yaml_file import Document, Loc
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from orchestrator.profile.yaml_file import Loc
+from orchestrator.text.yaml_file import Loc
 
 _TOOLS: Mapping[str, str | None] = {
     "Read": "read",

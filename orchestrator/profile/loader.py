@@ -13,8 +13,8 @@ from orchestrator.profile.references import References, checked_agent
 from orchestrator.profile.schema import Agent, Team
 from orchestrator.profile.team_file import Reading, read_team
 from orchestrator.profile.vocabulary import Vocabulary
-from orchestrator.profile.yaml_file import read_yaml
 from orchestrator.settings import Settings
+from orchestrator.text.yaml_file import read_yaml
 
 
 def load_team(

@@ -11,7 +11,7 @@ from orchestrator.profile.checking import MOST, did_you_mean, shown
 from orchestrator.profile.lookup import Places
 from orchestrator.profile.schema import Agent, Approvals, ToolChoice
 from orchestrator.profile.vocabulary import Vocabulary
-from orchestrator.profile.yaml_file import Document, Loc
+from orchestrator.text.yaml_file import Document, Loc
 
 
 class References:

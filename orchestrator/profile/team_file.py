@@ -24,9 +24,9 @@ from orchestrator.profile.schema import (
     Team,
     TeamFile,
 )
-from orchestrator.profile.text_file import read_text
 from orchestrator.profile.vocabulary import Vocabulary
-from orchestrator.profile.yaml_file import Document, Loc, read_yaml
+from orchestrator.text.text_file import read_text
+from orchestrator.text.yaml_file import Document, Loc, read_yaml
 
 MAX_INSTRUCTIONS = 32_768
 """Bytes of a project's `AGENTS.md`, which every member reads with every request."""

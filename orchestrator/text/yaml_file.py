@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import yaml
 
 from orchestrator.errors import ConfigError, Problem
-from orchestrator.profile.text_file import read_text
-from orchestrator.profile.yaml_syntax import explain
+from orchestrator.text.text_file import read_text
+from orchestrator.text.yaml_syntax import explain
 
 if TYPE_CHECKING:
     from yaml import CSafeLoader as SafeLoader
@@ -47,6 +47,8 @@ class Node:
         default_factory=dict[str | int, "tuple[int, Node]"]
     )
     """Line and node by key or position."""
+    flow: bool = False
+    """Written as `[…]` or `{…}`."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class _Composer:
             parts[len(values)] = (self._line(event), node)
             values.append(node.value)
             size += node.size
-        return Node(values, size, parts)
+        return Node(values, size, parts, bool(start.flow_style))
 
     def _mapping(self, start: Any, loc: Loc) -> Node:
         self._collection_tag(start, loc, "map")
@@ -219,7 +221,8 @@ class _Composer:
                 parts[key] = (self._line(event), node)
         parts = merged | parts
         values = {str(key): node.value for key, (_, node) in parts.items()}
-        return Node(values, 1 + sum(node.size for _, node in parts.values()), parts)
+        size = 1 + sum(node.size for _, node in parts.values())
+        return Node(values, size, parts, bool(start.flow_style))
 
     def _key(self, event: Any, loc: Loc) -> str:
         if isinstance(event, yaml.ScalarEvent):
