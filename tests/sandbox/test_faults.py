@@ -91,14 +91,46 @@ async def test_the_control_group_of_a_killed_process_is_cleared_away(
 @pytest.mark.slow
 @pytest.mark.usefixtures("bubblewrap")
 @pytest.mark.parametrize("seconds", [0.0, 0.002, 0.005, 0.01, 0.02, 0.04])
-def test_killed_while_a_command_starts_we_leave_no_process(
+async def test_killed_while_a_command_starts_we_leave_no_command(
     profile: ProfileHome, token: str, survivors: Callable[[str], list[int]], seconds: float
 ) -> None:
-    said = subprocess.run(
-        [sys.executable, "-c", _STARTING, str(profile.root), token, str(seconds)], check=False
-    )
-    assert said.returncode == -signal.SIGKILL
-    assert _gone(token, survivors)
+    """At worst a bubblewrap that starts nothing, which the next sandbox ends."""
+    words = [sys.executable, "-c", _STARTING, str(profile.root), token, str(seconds)]
+    killed = await asyncio.create_subprocess_exec(*words)
+    assert await killed.wait() == -signal.SIGKILL
+    async with open_sandbox(SandboxConfig(), profile) as sandbox:
+        assert _gone(token, survivors)
+        assert (await sandbox.exec(["echo", "on"])).stdout == "on\n"
+
+
+_ORPHANED = """
+import os, subprocess, sys
+from orchestrator.sandbox.local.walls import GATE
+words = ["bwrap", "--unshare-pid", "--unshare-user", "--ro-bind", "/", "/", *GATE]
+watcher = subprocess.Popen(
+    [*words, "sleep", sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+)
+watcher.stdin.write(b"go\\n")
+watcher.stdin.flush()
+watcher.stdout.readline()
+watcher.kill()
+watcher.wait()
+"""
+
+
+@pytest.mark.usefixtures("bubblewrap")
+async def test_a_sandbox_that_nobody_watches_is_ended_by_the_next(
+    profile: ProfileHome, token: str, survivors: Callable[[str], list[int]]
+) -> None:
+    one = await asyncio.create_subprocess_exec(sys.executable, "-c", _ORPHANED, token)
+    assert await one.wait() == 0
+    assert survivors(token)
+    async with open_sandbox(SandboxConfig(), profile) as sandbox:
+        assert _gone(token, survivors)
+        running = asyncio.create_task(sandbox.health())
+        async with open_sandbox(SandboxConfig(), profile) as other:
+            assert (await other.exec(["echo", "both"])).stdout == "both\n"
+        assert (await running).ok
 
 
 @pytest.fixture

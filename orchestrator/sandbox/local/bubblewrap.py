@@ -22,6 +22,7 @@ from orchestrator.sandbox.local import cgroup, seccomp
 from orchestrator.sandbox.local.diagnosis import exposed, missing, refused, too_old
 from orchestrator.sandbox.local.interpreter import interpreter
 from orchestrator.sandbox.local.limits import counts_processes_per_sandbox, prlimit
+from orchestrator.sandbox.local.orphans import end_orphans
 from orchestrator.sandbox.local.sandbox import LocalSandbox
 from orchestrator.sandbox.local.stage import Stage
 from orchestrator.sandbox.local.tree import NamespaceTree, Tree
@@ -100,6 +101,7 @@ class Bubblewrap(LocalSandbox):
             if shown is not None and workspace.is_relative_to(shown):
                 raise exposed(self._home.root, shown)
         self._filter = seccomp.program(os.uname().machine)
+        end_orphans()
         self._group = cgroup.make(self._config.memory_mb << 20)
         if self._user is not None:
             self._stage = Stage([workspace] if taken is None else [workspace, taken], self._user)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -126,7 +125,7 @@ def _prefix() -> str:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Groups of processes of ours that were killed, with whatever they left running."""
+    """Groups of processes of ours that were killed; the kernel refuses those still in use."""
     try:
         leftovers = list(parent.glob(f"{_prefix()}*"))
     except OSError:
@@ -136,6 +135,4 @@ def _remove_abandoned(parent: Path) -> None:
         if Path(f"/proc/{owner}").exists():
             continue
         with contextlib.suppress(OSError):
-            for pid in (folder / "cgroup.procs").read_text(encoding="ascii").split():
-                os.kill(int(pid), signal.SIGKILL)
             folder.rmdir()
