@@ -30,8 +30,9 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
         position: int = getattr(error, "position", 0)
         return text.count("\n", 0, position), said, "take the character out"
     context: Any = getattr(error, "context_mark", None)
-    at_end = mark.line > text.rstrip().count("\n")
-    line: int = context.line if at_end and context is not None else mark.line
+    last = text.rstrip().count("\n")
+    at_end = mark.line > last
+    line: int = context.line if at_end and context is not None else min(mark.line, last)
     if _is_indented_by_tab(text, line):
         return line, "a tab indents this line", "indent with spaces"
     usual = "look at the indentation, quotes and colons here and just above"
