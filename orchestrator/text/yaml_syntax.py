@@ -32,7 +32,7 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
     context: Any = getattr(error, "context_mark", None)
     last = text.rstrip().count("\n")
     at_end = mark.line > last
-    line: int = context.line if at_end and context is not None else min(mark.line, last)
+    line = min(context.line if at_end and context is not None else mark.line, last)
     if _is_indented_by_tab(text, line):
         return line, "a tab indents this line", "indent with spaces"
     usual = "look at the indentation, quotes and colons here and just above"
