@@ -17,6 +17,7 @@ from orchestrator.agent.calls import Calls
 from orchestrator.agent.compress import DECIDED
 from orchestrator.agent.dialogue import Dialogue
 from orchestrator.agent.figures import untraced
+from orchestrator.agent.graph import walk
 from orchestrator.agent.prompt import brief_text
 from orchestrator.agent.seat import Assignment, Seat
 from orchestrator.agent.state import Brief, MemberResult
@@ -82,9 +83,8 @@ async def work(
     limits = seat.member.limits
     try:
         async with asyncio.timeout(limits.minutes * 60):
-            await _graph().ainvoke(
-                {"turn": turn, "next": "model"}, {"recursion_limit": 10 * limits.steps + 20}
-            )
+            rounds = 10 * limits.steps + 20
+            await walk(_graph(), _State(turn=turn, next="model"), most_rounds=rounds)
     except TimeoutError:
         turn.end("limited", f"{seat.member.profile} ran out of time after {limits.minutes} minutes")
     except LimitReached as error:

@@ -15,6 +15,7 @@ from langchain_core.messages.tool import ToolCall
 from pydantic import ValidationError
 
 from orchestrator.agent.dialogue import Dialogue
+from orchestrator.agent.graph import walk
 from orchestrator.agent.seat import Control
 from orchestrator.agent.state import Brief, MemberResult
 from orchestrator.engine.journal import Journal
@@ -109,11 +110,9 @@ async def supervise(desk: Desk, task: str, target: str | None) -> Outcome:
     Raises RunCancelled, and what the supervisor's model raises for lack of a model.
     """
     lead = _Lead(desk, task, target)
-    limit = 2 * desk.team.limits.hops + 2 * desk.team.limits.steps + 10
+    rounds = 2 * desk.team.limits.hops + 2 * desk.team.limits.steps + 10
     try:
-        await _graph().ainvoke(
-            {"lead": lead, "results": [], "handoffs": []}, {"recursion_limit": limit}
-        )
+        await walk(_graph(), _State(lead=lead, results=[], handoffs=[]), most_rounds=rounds)
     except LimitReached as error:
         return Outcome("limited", lead.so_far(), error=str(error))
     return lead.outcome

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.agent.graph import walk
 from orchestrator.errors import NotFoundError, PersonError, Question
 from orchestrator.events import RunState, Watcher
 from orchestrator.profile.template import Template, TemplateError, kind_of
@@ -61,7 +62,7 @@ async def run_workflow(
     )
     graph = compile_workflow(workflow, runner)
     most_rounds = 3 * len(workflow.steps) + 1
-    state = await graph.ainvoke(State(results={}, items={}), {"recursion_limit": most_rounds})
+    state: State = await walk(graph, State(results={}, items={}), most_rounds=most_rounds)
     return _concluded(workflow, inputs, state["results"])
 
 

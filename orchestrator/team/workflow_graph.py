@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 
 from orchestrator.profile.workflow import Step, Workflow, dependencies
 from orchestrator.team.workflow_result import ItemResult, StepResult
@@ -33,11 +33,7 @@ class ItemState(TypedDict):
     results: dict[str, StepResult]
 
 
-class Graph(Protocol):
-    async def ainvoke(self, input: State, config: Mapping[str, int]) -> State: ...
-
-
-def compile_workflow(workflow: Workflow, runner: StepRunner) -> Graph:
+def compile_workflow(workflow: Workflow, runner: StepRunner) -> Any:
     """The workflow as a graph: a step follows the steps it needs or reads, and those that do not
     need each other run side by side. Every step has its turn, so that no edge waits for ever; one
     that cannot run says so in its result.
