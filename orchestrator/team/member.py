@@ -11,7 +11,7 @@ from orchestrator.agent.loop import work
 from orchestrator.agent.seat import Assignment, Seat
 from orchestrator.agent.state import Brief, MemberResult
 from orchestrator.errors import RetinueError
-from orchestrator.events import ArtifactPublished, MemberFinished, MemberStarted
+from orchestrator.events import ArtifactPublished, MemberFinished, MemberStarted, Warned
 from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, MemberRecord
 
@@ -81,11 +81,13 @@ class Members:
                 written=written,
                 answer=result.text,
             )
-        for artifact in published:
+        for artifact in published.artifacts:
             self._in.watch(
                 ArtifactPublished(self._in.run, result.profile, artifact.path, artifact.sha256)
             )
-        result = replace(result, artifacts=tuple(artifact.path for artifact in published))
+        for reason in published.left_out:
+            self._in.watch(Warned(self._in.run, result.profile, reason))
+        result = replace(result, artifacts=tuple(each.path for each in published.artifacts))
         if brief.direct or len(result.text) <= _TEXT_CHARS:
             return result
         whole = self._exchange.save_text(f"{call.replace('#', '-')}.md", result.text)
