@@ -8,8 +8,11 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from orchestrator.content import Kind
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,12 +60,16 @@ def content(installed: Path) -> Path:
     return package / "_content"
 
 
-@pytest.mark.parametrize(("kind", "ending"), [("profiles", ".yaml"), ("agents", ".md")])
-def test_every_file_of_the_checkout_is_in_it(installed: Path, kind: str, ending: str) -> None:
-    expected = {path.name: path.read_bytes() for path in (ROOT / kind).glob(f"*{ending}")}
-    there = {path.name: path.read_bytes() for path in (content(installed) / kind).iterdir()}
-    assert there == expected
+@pytest.mark.parametrize("kind", [kind for kind in get_args(Kind) if (ROOT / kind).is_dir()])
+def test_every_content_file_of_the_checkout_is_in_it(installed: Path, kind: str) -> None:
+    expected = read_all(ROOT / kind)
+    assert read_all(content(installed) / kind) == expected
     assert expected
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_every_team_is_found_by_name(installed: Path, tmp_path: Path) -> None:
