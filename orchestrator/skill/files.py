@@ -27,7 +27,9 @@ class SkillFile:
     executable: bool
 
 
-def list_files(folder: Path, *, without: str) -> tuple[tuple[SkillFile, ...], Sequence[Problem]]:
+def list_files(
+    folder: Path, *, without: str | None = None
+) -> tuple[tuple[SkillFile, ...], Sequence[Problem]]:
     """The regular files below `folder` save `without` at its top, sorted; and what is left out:
     links, special files, and what is beyond the limits.
     """
@@ -81,14 +83,16 @@ def inside(folder: Path, path: str) -> Path:
 
 
 def tree_hash(folder: Path) -> str:
-    """One sha256 of all regular files below `folder`: their paths, executable bits and bytes."""
+    """One sha256 of the files of a skill: their paths, executable bits and bytes."""
     total = hashlib.sha256()
-    for path in walk(folder):
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            continue
-        with path.open("rb") as file:
+    for listed in list_files(folder)[0]:
+        with (folder / listed.path).open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        mode = "x" if status.st_mode & 0o111 else "-"
-        total.update(f"{content} {mode} {path.relative_to(folder).as_posix()}\n".encode())
+        total.update(f"{content} {'x' if listed.executable else '-'} {listed.path}\n".encode())
     return total.hexdigest()
+
+
+def protect(folder: Path) -> None:
+    """Take the right to write from every file."""
+    for path in walk(folder):
+        path.chmod(path.stat().st_mode & ~0o222)
