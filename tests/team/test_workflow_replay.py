@@ -61,7 +61,8 @@ class World:
         if self.left is not None and self.process is not None:
             self.left -= 1
             if self.left < 0:
-                self.process.cancel()
+                if not self.process.cancelling():
+                    self.process.cancel()
                 await asyncio.Event().wait()
 
     async def run(self, flow: Workflow) -> WorkflowResult:
