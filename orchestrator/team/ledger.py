@@ -89,6 +89,7 @@ class MemberRecord:
     call: str
     profile: str
     state: str
+    """A `MemberState`, or `running`."""
     steps: int
 
 

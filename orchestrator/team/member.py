@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from orchestrator.agent.loop import work
 from orchestrator.agent.seat import Assignment, Seat
 from orchestrator.agent.state import Brief, MemberResult
-from orchestrator.errors import RetinueError
+from orchestrator.errors import RetinueError, RunCancelled
 from orchestrator.events import ArtifactPublished, MemberFinished, MemberStarted, Warned
 from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, MemberRecord
+
+_log = logging.getLogger(__name__)
 
 _DIRECT_HISTORY = 2_000
 """Tokens of earlier turns a member sees when a person speaks to it directly."""
@@ -45,23 +48,39 @@ class Members:
     async def __call__(self, profile: str, brief: Brief, call: str) -> MemberResult:
         # Before anything is awaited: members that start together get the same files.
         artifacts = self._exchange.listing()
+        # Before anything is left in the member's home: whoever ends the run finds it there.
+        await self._enter(call, profile, "running")
         try:
             seat = await self._seat(profile)
-        except RetinueError as error:
-            return self._close(MemberResult(profile, call, "failed", str(error)))
-        entry = seat.journal.get(self._in.run, call, "result")
-        if entry is not None:
-            done = _from_dict(profile, call, entry.payload)
-            self._enter(done)
-            return done
-        self._in.watch(MemberStarted(self._in.run, profile, call, brief.goal))
-        try:
+            entry = seat.journal.get(self._in.run, call, "result")
+            if entry is not None:
+                done = _from_dict(profile, call, entry.payload)
+                await self._enter(call, profile, done.state, done.steps)
+                return done
+            self._in.watch(MemberStarted(self._in.run, profile, call, brief.goal))
             result = await self._work(seat, brief, call, artifacts)
+            if result.state == "completed":
+                await asyncio.to_thread(self._record, seat, brief, result)
+        except (RunCancelled, asyncio.CancelledError):
+            await self._enter(call, profile, "cancelled")
+            raise
         except RetinueError as error:
             result = MemberResult(profile, call, "failed", str(error))
-        if result.state == "completed":
-            await asyncio.to_thread(self._record, seat, brief, result)
-        return self._close(result)
+        except Exception as error:
+            _log.exception("call %s failed in run %s", call, self._in.run)
+            result = MemberResult(profile, call, "failed", f"internal error: {error!r}")
+        await self._enter(call, profile, result.state, result.steps)
+        self._in.watch(
+            MemberFinished(
+                run=self._in.run,
+                profile=profile,
+                call=call,
+                state=result.state,
+                steps=result.steps,
+                result=result.text,
+            )
+        )
+        return result
 
     async def _work(
         self, seat: Seat, brief: Brief, call: str, artifacts: Sequence[str]
@@ -127,23 +146,9 @@ class Members:
         )
         seat.journal.finish(self._in.run, result.call, "result", _to_dict(result))
 
-    def _enter(self, result: MemberResult) -> None:
-        record = MemberRecord(result.call, result.profile, result.state, result.steps)
-        self._ledger.member(self._in.run, record)
-
-    def _close(self, result: MemberResult) -> MemberResult:
-        self._enter(result)
-        self._in.watch(
-            MemberFinished(
-                run=self._in.run,
-                profile=result.profile,
-                call=result.call,
-                state=result.state,
-                steps=result.steps,
-                result=result.text,
-            )
-        )
-        return result
+    async def _enter(self, call: str, profile: str, state: str, steps: int = 0) -> None:
+        record = MemberRecord(call, profile, state, steps)
+        await asyncio.to_thread(self._ledger.member, self._in.run, record)
 
 
 def _to_dict(result: MemberResult) -> dict[str, Any]:

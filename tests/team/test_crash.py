@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
+from orchestrator.database import Database
 from orchestrator.engine import Journal
 from orchestrator.errors import RunBusyError
 from orchestrator.events import Event, ToolStarted
@@ -177,3 +178,33 @@ async def test_a_run_is_cancelled_from_elsewhere_while_a_tool_runs(company: Comp
         result = await running
     assert result.state == "cancelled"
     assert result.error == "cancelled by a person"
+
+
+async def test_a_cancelled_run_leaves_nothing_behind_and_its_cost_is_known(
+    company: Company,
+) -> None:
+    sleep = {"tool": "shell", "arguments": {"command": "sleep 60"}}
+    company.hire(
+        [
+            {
+                "profile": "supervisor",
+                "calls": [{"tool": "assign", "arguments": {"member": "counter", "goal": "count"}}],
+            },
+            {"profile": "counter", "calls": [sleep]},
+        ],
+        members={"counter": TOOLS, "scribe": TOOLS},
+    )
+
+    async with company.open() as runtime:
+        company.listener = lambda event: (
+            runtime.cancel("last") if isinstance(event, ToolStarted) else None
+        )
+        result = await company.run("Go")
+    assert result.state == "cancelled"
+    assert [(member.profile, member.state) for member in result.members] == [
+        ("counter", "cancelled")
+    ]
+    assert result.steps == 2
+    home = company.home.profile("firm", "counter")
+    assert Journal(Database(home.memory_db)).runs() == []
+    assert list(home.workspace.iterdir()) == []
