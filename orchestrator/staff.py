@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -41,7 +42,10 @@ class House:
     databases: dict[str, Database] = field(default_factory=dict[str, Database])
     sandboxes: dict[str, Sandbox] = field(default_factory=dict[str, Sandbox])
     models: dict[object, ModelChain] = field(default_factory=dict[object, ModelChain])
-    routers: dict[int, tuple[Team, Router]] = field(default_factory=dict[int, tuple[Team, Router]])
+    routers: dict[str, tuple[Team, Router]] = field(default_factory=dict[str, tuple[Team, Router]])
+    """By team name; a team that was loaded anew takes the place of the old one."""
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a sandbox is opened, for two calls of one profile may start together."""
     found: ModelFound | None = None
     """The model that serves where none is named, once it has been looked for."""
 
@@ -99,12 +103,12 @@ class TeamStaff:
         return self._open_model(CALL, self._team.supervisor_models)
 
     def router(self) -> Router:
-        key = id(self._team)
-        if key not in self._house.routers:
+        team, router = self._house.routers.get(self._team.name, (None, None))
+        if team is not self._team or router is None:
             database = self._house.database(self._home(CALL))
             router = Router(self._team.members, database, self._house.embedder.embed)
-            self._house.routers[key] = (self._team, router)
-        return self._house.routers[key][1]
+            self._house.routers[self._team.name] = (self._team, router)
+        return router
 
     async def clear(self, profile: str, workdir: str) -> None:
         sandbox = self._house.sandboxes.get(self._home(profile).address)
@@ -136,11 +140,12 @@ class TeamStaff:
         )
 
     async def _sandbox(self, member: Member, home: ProfileHome) -> Sandbox:
-        known = self._house.sandboxes.get(home.address)
-        if known is None:
-            sandbox = open_sandbox(member.sandbox, home)
-            known = await self._house.stack.enter_async_context(sandbox)
-            self._house.sandboxes[home.address] = known
+        async with self._house.opening:
+            known = self._house.sandboxes.get(home.address)
+            if known is None:
+                sandbox = open_sandbox(member.sandbox, home)
+                known = await self._house.stack.enter_async_context(sandbox)
+                self._house.sandboxes[home.address] = known
         return known
 
     def _open_model(self, profile: str, models: Sequence[str]) -> ModelChain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ class Router:
         self._members = members
         self._database = database
         self._embed = embed
+        self._loading = threading.Lock()
         self._rows: list[int] = []
         """Which member each of `_vectors` belongs to."""
         self._vectors: Any = None
@@ -61,12 +63,14 @@ class Router:
         return [Candidate(member, score) for member, score in ranked[:most]]
 
     def _by_meaning(self, request: str) -> Sequence[float]:
-        if self._embed is None:
+        embed = self._embed
+        if embed is None:
             return []
         try:
-            if self._vectors is None:
-                self._load(self._embed)
-            vector = self._embed([request[:2000]])[0]
+            with self._loading:
+                if self._vectors is None:
+                    self._load(embed)
+            vector = embed([request[:2000]])[0]
         except RetinueError:
             self._embed = None
             return []
