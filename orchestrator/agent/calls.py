@@ -50,7 +50,7 @@ class Calls:
         question = Question(
             f"{self._call}/approve/{step}",
             profile,
-            f"May {profile} run {call.tool}({one_line(call.arguments)})?",
+            f"May {profile} run {call.tool}({_clip(_listed(call.arguments))})?",
             "approval",
             ("approve", "deny"),
         )
@@ -118,9 +118,9 @@ class Calls:
         question = Question(
             f"{self._call}/unknown/{step}",
             self._seat.member.profile,
-            f"{call.tool}({one_line(call.arguments)}) was running when the process died; nobody "
-            "knows whether it took effect. Approve to run it again, deny to go on without it, or "
-            "say what came of it.",
+            f"{call.tool}({_clip(_listed(call.arguments))}) was running when the process died; "
+            "nobody knows whether it took effect. Approve to run it again, deny to go on without "
+            "it, or say what came of it.",
             "unknown",
             ("approve", "deny"),
         )
@@ -179,7 +179,12 @@ class Calls:
 
 def one_line(arguments: Mapping[str, Any]) -> str:
     """Arguments for a person's eyes."""
-    return short(", ".join(f"{key}={value!r}" for key, value in arguments.items()))
+    return short(_listed(arguments))
+
+
+def _listed(arguments: Mapping[str, Any]) -> str:
+    """Every argument in full: what a person decides about must not hide behind an ellipsis."""
+    return ", ".join(f"{key}={value!r}" for key, value in arguments.items())
 
 
 def short(text: str, most: int = 160) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -104,9 +105,10 @@ class Toolset:
 
     def unwrap(self, name: str, arguments: Mapping[str, Any]) -> Call:
         """Look through `call_tool`, so that approval and journal see the tool that runs."""
-        inner = arguments.get("name")
-        if name == "call_tool" and self._found and isinstance(inner, str):
-            return Call(inner, arguments.get("arguments") or {})
+        if name == "call_tool" and self._found:
+            with suppress(ValidationError):
+                inner = CallToolArguments.model_validate(arguments)
+                return Call(inner.name, inner.arguments)
         return Call(name, arguments)
 
     def idempotent(self, call: Call) -> bool:
@@ -117,6 +119,8 @@ class Toolset:
         """Run the call; a failure comes back as an outcome. Raises PersonNeeded only."""
         if call.tool == "tool_search" and self._found:
             return self._search(call.arguments)
+        if call.tool == "call_tool" and self._found:
+            return CallResult("retry", "call_tool takes `name`, a text, and `arguments`, an object")
         tool = self._tool(call.tool)
         if tool is None:
             return self._unknown(call.tool)

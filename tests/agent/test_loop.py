@@ -179,3 +179,22 @@ async def test_a_broken_profile_fails_alone(company: Company) -> None:
     assert result.state == "failed"
     assert "TOKEN" in (result.error or "")
     assert ".env" in (result.error or "")
+
+
+async def test_a_person_sees_all_of_what_they_approve(company: Company) -> None:
+    command = "echo " + "harmless " * 100 + "; rm -rf everything"
+    company.hire([call("shell", command=command)], members=member(approvals={"ask": ["shell"]}))
+    await company.run("Go")
+    assert "rm -rf everything" in company.seen(PersonAsked)[0].question
+
+
+@pytest.mark.parametrize("arguments", [{"name": "glob", "arguments": "*"}, {"name": ["glob"]}])
+async def test_call_tool_with_arguments_that_are_none_is_explained(
+    company: Company, arguments: dict[str, Any]
+) -> None:
+    wrong = {"profile": "counter", "calls": [{"tool": "call_tool", "arguments": arguments}]}
+    company.hire(
+        [wrong, say("ok", "`arguments`, an object")],
+        members={"counter": {"tools": ["read", "tool_search"]}},
+    )
+    assert (await company.run("Go")).answer == "ok"
