@@ -29,8 +29,8 @@ class Schema:
 class Database:
     """One SQLite file, shared by threads of this process and by other processes.
 
-    A transaction that has returned is on disk. Raises HomeError where the file cannot be opened or
-    written.
+    A transaction that has returned is on disk. Raises HomeError where the file cannot be opened,
+    read or written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,10 +48,8 @@ class Database:
                 "CREATE TABLE IF NOT EXISTS migrations "
                 "(room TEXT, n INTEGER, applied TEXT, PRIMARY KEY (room, n))"
             )
-        except sqlite3.Error as error:
-            raise HomeError(
-                f"cannot open {path}: {error}; check that the disk has room and the folder is yours"
-            ) from error
+        except sqlite3.DatabaseError as error:
+            raise _refusal("open", path, error) from error
 
     def migrate(self, schema: Schema) -> None:
         """Bring the room's tables up to date; safe when two processes do it at once."""
@@ -85,13 +83,10 @@ class Database:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 self._connection.execute("COMMIT")
-            except sqlite3.OperationalError as error:
+            except BaseException as error:
                 self._rollback()
-                raise HomeError(
-                    f"cannot write {self.path}: {error}; free some disk space and try again"
-                ) from error
-            except BaseException:
-                self._rollback()
+                if isinstance(error, sqlite3.DatabaseError) and _is_of_the_file(error):
+                    raise _refusal("write", self.path, error) from error
                 raise
 
     def _rollback(self) -> None:
@@ -111,16 +106,42 @@ class Database:
             return self._connection.execute(sql, values).lastrowid or 0
 
     def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
-        with self._lock:
-            return self._connection.execute(sql, values).fetchone()
+        rows = self.all(sql, *values)
+        return rows[0] if rows else None
 
     def all(self, sql: str, *values: Any) -> Sequence[sqlite3.Row]:
         with self._lock:
-            return self._connection.execute(sql, values).fetchall()
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                if _is_of_the_file(error):
+                    raise _refusal("read", self.path, error) from error
+                raise
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+_DAMAGED = "it is damaged; put a copy of it back, or move it away to begin anew"
+_TO_DO = {
+    sqlite3.SQLITE_BUSY: "another process holds it; try again",
+    sqlite3.SQLITE_READONLY: "check that the file and its folder are yours",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_FULL: "free some disk space and try again",
+}
+
+
+def _is_of_the_file(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file is to blame, and not what we asked of it."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+
+
+def _refusal(what: str, path: Path, error: sqlite3.DatabaseError) -> HomeError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits are details
+    usual = "check that the disk has room and the folder is yours"
+    return HomeError(f"cannot {what} {path}: {error}; {_TO_DO.get(code, usual)}")
 
 
 def _statements(script: str) -> Iterator[str]:

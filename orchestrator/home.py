@@ -52,7 +52,14 @@ class ProfileHome:
             raise HomeError(
                 f"{self.env_file} can be read by others; run: chmod 600 {self.env_file}"
             )
-        return parse_env(self.env_file.read_text(encoding="utf-8"))
+        try:
+            return parse_env(self.env_file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise HomeError(f"cannot read {self.env_file}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise HomeError(
+                f"{self.env_file} is not UTF-8 text: byte {error.start} is wrong"
+            ) from error
 
 
 @dataclass(frozen=True)
