@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from orchestrator.agent.seat import Answer
 from orchestrator.agent.state import Brief
 from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
-from orchestrator.errors import NotFoundError, PersonError, Question
+from orchestrator.errors import HomeError, NotFoundError, PersonError, Question
 from orchestrator.events import RunState, Watcher
 from orchestrator.home import Home, cache_folder
 from orchestrator.index import TOKENIZER, count_tokens
@@ -87,6 +87,11 @@ class RunRow:
     """`good`, `bad` or None."""
     pid: int | None
     """The live process that works on it."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its process has ended before it was done; `resume` goes on with it."""
+        return self.state in ("queued", "running") and self.pid is None
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,13 @@ class Runtime:
         if model is not None:
             request = replace(request, model=model)
         team = self.team(request.source)
+        if team.name != record.team:
+            raise PersonError(
+                f"run {record.id} belongs to team {record.team!r}, but {request.source} is team "
+                f"{team.name!r} by now; give it its name back to go on"
+            )
+        if request.workflow is not None:
+            _workflow(team, request.workflow)
         exchange = Exchange(self._home.run_folder(team.name, record.id))
         return await self._team_run(record.id, team, request, exchange, watch).execute(resumed=True)
 
@@ -350,14 +362,13 @@ class Runtime:
         return member.profile
 
     def _row(self, record: RunRecord) -> RunRow:
-        messages = self._conversations(record).of_run(record.id)
         working = record.state in ("queued", "running")
         folder = self._home.run_folder(record.team, record.id)
         return RunRow(
             run_id=record.id,
             team=record.team,
             state=record.state,
-            task=short(messages[0].text, 80) if messages else "",
+            task=self._task(record),
             created=record.created,
             updated=record.updated,
             steps=record.steps,
@@ -366,6 +377,14 @@ class Runtime:
             verdict=record.verdict,
             pid=lock.holder(folder) if working else None,
         )
+
+    def _task(self, record: RunRecord) -> str:
+        """One broken profile hides the tasks of its own runs only."""
+        try:
+            messages = self._conversations(record).of_run(record.id)
+        except HomeError:
+            return f"(the home of {record.team}/{record.owner} cannot be read)"
+        return short(messages[0].text, 80) if messages else ""
 
     def _result(self, record: RunRecord, members: Sequence[MemberRecord]) -> RunResult:
         journal = self._journal(record)
@@ -400,7 +419,8 @@ class Runtime:
     def _sweep(self) -> None:
         """Forget what can no longer be resumed."""
         for record in self._ledger.stale(self._house.settings.keep_unfinished_days):
-            self._forget(record)
+            with suppress(HomeError):  # a broken profile is in the way of its own runs only
+                self._forget(record)
 
     def _forget(self, record: RunRecord) -> None:
         for database in (self._home.state / record.team).glob("*/memory.db"):
@@ -415,7 +435,7 @@ def _new_id() -> str:
 
 def _workflow(team: Team, name: str) -> Workflow:
     if name not in team.workflows:
-        raise NotFoundError("workflow", name, team.workflows)
+        raise NotFoundError("workflow", name, team.workflows, f"it is looked for in {team.source}")
     return team.workflows[name]
 
 
@@ -426,7 +446,8 @@ def _choose(run: str, questions: Sequence[Question], wanted: str | None) -> Ques
         for question in questions:
             if question.id == wanted:
                 return question
-        raise NotFoundError("question", wanted, [question.id for question in questions])
+        ids = [question.id for question in questions]
+        raise NotFoundError("question", wanted, ids, f"run {run} asks {', '.join(ids)}")
     if len(questions) > 1:
         listed = "; ".join(f"{question.id}: {question.text}" for question in questions)
         raise PersonError(f"run {run} asks several things; choose with --question: {listed}")

@@ -92,9 +92,10 @@ async def ask(screen: Screen, keyboard: Keyboard, question: Question) -> Answer 
     approval = question.kind == "approval"
     prompt = "approve? [y/n, empty: later] " if approval else "your answer [empty: later] "
     while line := (await keyboard.line(prompt) or "").strip():
+        decision = _DECISIONS.get(line.lower())
+        if decision and question.kind != "question":
+            return Answer("", decision)
         if not approval:
             return Answer(line)
-        if decision := _DECISIONS.get(line.lower()):
-            return Answer("", decision)
         screen.line(f"{line!r} is neither yes nor no", "bad")
     return None

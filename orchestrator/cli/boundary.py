@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,24 @@ def execute(target: str, arguments: dict[str, Any]) -> int:
         code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered would raise once more when the interpreter closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
         if debug:
             traceback.print_exc()
-        return refuse(error, as_json=as_json)
+        code = refuse(error, as_json=as_json)
+        try:
+            sys.stdout.flush()
+        except OSError:  # stdout itself is what failed
+            _abandon_stdout()
     return code
+
+
+def _abandon_stdout() -> None:
+    """What is still buffered would raise once more when the interpreter closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse(error: Exception, *, as_json: bool) -> int:
@@ -57,15 +66,16 @@ def refuse(error: Exception, *, as_json: bool) -> int:
     print(f"retinue: {safe(message)}", file=sys.stderr)
     if as_json:
         problems = error.problems if isinstance(error, ConfigError) else ()
-        print_json(
-            {
-                "error": {
-                    "kind": type(error).__name__,
-                    "message": message,
-                    "problems": [problem.to_dict() for problem in problems],
+        with suppress(OSError):  # stdout itself may be what failed
+            print_json(
+                {
+                    "error": {
+                        "kind": type(error).__name__,
+                        "message": message,
+                        "problems": [problem.to_dict() for problem in problems],
+                    }
                 }
-            }
-        )
+            )
     return _code(error)
 
 

@@ -70,8 +70,8 @@ def print_json(value: Any) -> None:
 class Screen:
     """Lines for a person, in colour on a terminal and plain elsewhere.
 
-    A context manager. A reader that has gone away (`| head`) silences it instead of ending the work
-    it reports on.
+    A context manager. A reader that has gone away (`| head`), or a full disk behind it, silences it
+    instead of ending the work it reports on.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -141,7 +141,7 @@ class Screen:
             else:
                 words = (_text(label, "ask"), _text(name, "strong"), _text(text, style))
                 self._console.print(*words, sep="", end="", soft_wrap=True)
-        except BrokenPipeError:
+        except OSError:
             self._gone = True
 
 

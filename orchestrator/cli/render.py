@@ -127,7 +127,9 @@ def _is_plain_in_chat(event: Event) -> bool:
             return isinstance(event, events.RunStarted | events.MemberStarted)
 
 
-def show_result(screen: Screen, result: RunResult, *, answer: bool = True) -> None:
+def show_result(
+    screen: Screen, result: RunResult, *, answer: bool = True, interrupted: bool = False
+) -> None:
     """What the run came to: answer, files, costs, and how to go on where it has not ended well."""
     screen.label = REHEARSAL if result.rehearsal else ""
     if answer and result.answer and result.state != "waiting":
@@ -144,13 +146,17 @@ def show_result(screen: Screen, result: RunResult, *, answer: bool = True) -> No
         f"cost {money(result.cost_usd)}, run {result.run_id}",
         _outcome(result.state),
     )
-    for line in how_to_go_on(result):
+    for line in how_to_go_on(result, interrupted=interrupted):
         screen.line(line, "ask")
 
 
-def how_to_go_on(result: RunResult) -> list[str]:
-    """The exact commands with which a run that is not done goes on."""
+def how_to_go_on(result: RunResult, *, interrupted: bool = False) -> list[str]:
+    """The exact commands with which a run that is not done goes on; `interrupted`: its process has
+    ended.
+    """
     run = result.run_id
+    if interrupted:
+        return [f"the process that worked on it has ended; to go on: retinue runs resume {run}"]
     if result.state == "running":
         return [f"another process works on it; to look at it: retinue runs show {run}"]
     if result.state == "waiting":
@@ -160,6 +166,11 @@ def how_to_go_on(result: RunResult) -> list[str]:
             lines.append(f"{question.profile} asks: {question.text}")
             if question.kind == "approval":
                 lines.append(f"  retinue runs answer {run} --approve{which}   (or --deny)")
+            elif question.kind == "unknown":
+                lines.append(
+                    f"  retinue runs answer {run} --approve{which}   (or --deny, or 'what came of "
+                    "it')"
+                )
             else:
                 lines.append(f"  retinue runs answer {run} 'your answer'{which}")
         return lines

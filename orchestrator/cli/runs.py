@@ -43,7 +43,7 @@ async def show(*, run: str, as_json: bool) -> int:
         for entry in detail.history:
             screen.line(*_said(entry))
         told = any(entry["text"] == result.answer for entry in detail.history)
-        show_result(screen, result, answer=not told)
+        show_result(screen, result, answer=not told, interrupted=row.interrupted)
         if row.pid is not None:
             screen.line(f"process {row.pid} works on it")
         if row.verdict:
@@ -156,7 +156,7 @@ def _table(rows: Sequence[RunRow]) -> list[str]:
             *(
                 (
                     row.run_id,
-                    row.state,
+                    "interrupted" if row.interrupted else row.state,
                     row.team,
                     _time(row.created),
                     str(row.steps),

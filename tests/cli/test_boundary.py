@@ -86,6 +86,14 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_output_that_cannot_be_written_is_one_message() -> None:
+    line = f"{sys.executable} -m orchestrator.cli version --json > /dev/full"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_closed_streams_are_no_error() -> None:
     line = f"{sys.executable} -m orchestrator.cli version <&- >&-"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)

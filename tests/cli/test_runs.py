@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.database import Database
+from orchestrator.home import Home
 from tests.cli.project import ASKS, Project
 
 SAYS = {"profile": "analyst", "say": "There are 12 rows.", "repeat": True}
@@ -118,3 +120,38 @@ def test_a_failed_run_goes_on_where_it_was(project: Project) -> None:
     resumed = project.type("runs", "resume", run)
     assert resumed.code == 0
     assert "resumed" in resumed.lines[0]
+
+
+def test_a_run_whose_process_has_ended_says_how_to_go_on(project: Project, home: Home) -> None:
+    project.play(ASKS)
+    project.rehearse("run", "desk/writer", "write")
+    ledger = Database(home.ledger_db)
+    ledger.execute("UPDATE runs SET state = 'running'")
+    ledger.close()
+    shown = project.type("runs", "show", "last")
+    assert "another process" not in shown.out
+    assert project.type(*shown.command("runs resume")).code == 3
+    project.type("runs", "list")
+
+
+def test_a_broken_profile_hides_its_own_runs_only(project: Project, home: Home) -> None:
+    project.play({"profile": "writer", "say": "1"}, {"profile": "analyst", "say": "2"})
+    project.rehearse("run", "desk/writer", "write")
+    project.rehearse("run", "desk/analyst", "count")
+    folder = home.profile("desk", "writer").root
+    folder.chmod(0o755)
+    listed = project.type("runs", "list")
+    assert listed.code == 0
+    assert "count" in listed.out
+    assert "the home of desk/writer cannot be read" in listed.out
+    shown = project.type("runs", "show", project.type("runs", "list", "--json").data[1]["run_id"])
+    assert shown.code == 2
+    assert "can be read by others" in shown.err
+
+
+def test_a_question_that_is_not_asked_is_refused_with_those_that_are(project: Project) -> None:
+    project.play(ASKS)
+    project.rehearse("run", "desk/writer", "write")
+    refused = project.type("runs", "answer", "last", "1999", "--question", "x")
+    assert refused.code == 2
+    assert "asks writer#1/tool/1/0" in refused.err

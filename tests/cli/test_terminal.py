@@ -55,6 +55,18 @@ def test_an_interrupted_run_says_how_to_go_on_and_can(project: Project) -> None:
     resumed = project.type("runs", "resume", run)
     assert resumed.code == 3  # nobody knows what became of the command
     assert "runs answer" in resumed.out
+    assert "--approve" in resumed.out
+
+
+def test_a_yes_at_the_terminal_runs_what_was_cut_off_once_more(project: Project) -> None:
+    naps = {"tool": "shell", "arguments": {"command": "sleep 2; echo slept"}}
+    project.play(
+        {"profile": "analyst", "calls": [naps]}, {"profile": "analyst", "say": "It {{ tool }}"}
+    )
+    sit_at(["run", "desk/analyst", "sleep", *REHEARSAL], ("sleep 2", INTERRUPT))
+    code, shown = sit_at(["runs", "resume", "last"], ("your answer", "yes\n"))
+    assert code == 0
+    assert "It exit code 0" in shown
 
 
 def test_interrupting_a_message_does_not_end_the_chat(project: Project) -> None:
