@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from orchestrator.agent.compress import Compressor
+from orchestrator.agent.spending import Purse, Spent
 from orchestrator.engine.journal import Journal
 from orchestrator.events import ModelCalled, ReasoningDelta, TextDelta, Watcher
-from orchestrator.model.base import Account, BoundModel, Delta, Meter, Reply, Usage
+from orchestrator.model.base import Account, BoundModel, Delta, Meter, Reply
+
+Choice = Literal["auto", "none", "required"]
+Schema = Mapping[str, Any]
 
 
 class Dialogue:
@@ -29,7 +34,9 @@ class Dialogue:
         address: str,
         meter: Meter,
         watch: Watcher,
+        tokens: int | None = None,
     ) -> None:
+        """`tokens` is what all its calls together may use."""
         self.messages: list[BaseMessage] = []
         self.steps = 0
         """Model calls made, replayed ones included."""
@@ -40,6 +47,8 @@ class Dialogue:
         self._run, self._call, self._address = run, call, address
         self._meter = meter
         self._watch = watch
+        self._tokens = tokens
+        self._spent = Spent()
 
     @property
     def last(self) -> AIMessage:
@@ -56,33 +65,65 @@ class Dialogue:
     async def ask(
         self,
         *,
-        tool_choice: Literal["auto", "none", "required"] = "auto",
-        output: Mapping[str, Any] | None = None,
+        tool_choice: Choice = "auto",
+        output: Schema | None = None,
     ) -> AIMessage:
         """The model's next message, from the journal when it is there."""
-        step = f"model/{self.steps}"
-        entry = self._journal.get(self._run, self._call, step)
+        messages = self._compressor.shorten(self.messages)
+        entry = self._journal.get(self._run, self._call, self._step)
         if entry is None:
-            reply = await self._model.call(
-                self._compressor.shorten(self.messages),
-                on_delta=self._stream(),
-                tool_choice=tool_choice,
-                output=output,
-                account=Account(self._run, self._address, self._meter),
-            )
+            reply = await self._query(messages, tool_choice, output)
             data = _to_dict(reply)
-            await asyncio.to_thread(self._journal.finish, self._run, self._call, step, data)
+            await asyncio.to_thread(self._journal.finish, self._run, self._call, self._step, data)
             self._report(reply)
         else:
-            self._compressor.shorten(self.messages)
             reply = _from_dict(entry.payload)
         self.steps += 1
+        self._spent += Spent(reply.usage, reply.cost_usd)
         self.messages.append(reply.message)
         return reply.message
 
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the model's next message has been given already."""
+        return self._journal.get(self._run, self._call, self._step) is not None
+
     def take_back(self) -> None:
         """Forget the last reply in the journal, so that a resumed run asks the model anew."""
-        self._journal.forget(self._run, self._call, f"model/{self.steps - 1}")
+        step = f"model/{self.steps - 1}"
+        entry = self._journal.get(self._run, self._call, step)
+        if entry is not None:
+            self._lose(Spent.from_dict(entry.payload))
+            self._journal.forget(self._run, self._call, step)
+
+    @property
+    def _step(self) -> str:
+        return f"model/{self.steps}"
+
+    async def _query(
+        self, messages: Sequence[BaseMessage], tool_choice: Choice, output: Schema | None
+    ) -> Reply:
+        """A new reply, with what all its attempts have cost."""
+        left = None if self._tokens is None else self._tokens - self._spent.usage.total
+        purse = Purse(self._meter, self._address, left)
+        try:
+            reply = await self._model.call(
+                messages,
+                on_delta=self._stream(),
+                tool_choice=tool_choice,
+                output=output,
+                account=Account(self._run, self._address, purse),
+            )
+        except BaseException:
+            if purse.spent.usage.total:
+                self._lose(purse.spent)
+            raise
+        return replace(reply, usage=purse.spent.usage, cost_usd=purse.spent.cost_usd)
+
+    def _lose(self, spent: Spent) -> None:
+        """Keep what was paid for nothing."""
+        step = f"lost/{secrets.token_hex(8)}"
+        self._journal.finish(self._run, self._call, step, spent.to_dict())
 
     def _stream(self) -> Callable[[Delta], None]:
         run, profile = self._run, self._address.partition("/")[2]
@@ -113,19 +154,18 @@ class Dialogue:
 
 def _to_dict(reply: Reply) -> dict[str, Any]:
     message = reply.message
-    usage = reply.usage
     return {
         "content": message.content,
         "tool_calls": [dict(call) for call in message.tool_calls],
         "invalid": [dict(call) for call in message.invalid_tool_calls],
         "model": reply.model,
-        "usage": [usage.input, usage.output, usage.cached, usage.reasoning],
-        "cost_usd": None if reply.cost_usd is None else str(reply.cost_usd),
         "attempts": reply.attempts,
+        **Spent(reply.usage, reply.cost_usd).to_dict(),
     }
 
 
 def _from_dict(data: Mapping[str, Any]) -> Reply:
+    spent = Spent.from_dict(data)
     return Reply(
         message=AIMessage(
             content=data["content"],
@@ -133,7 +173,7 @@ def _from_dict(data: Mapping[str, Any]) -> Reply:
             invalid_tool_calls=data["invalid"],
         ),
         model=data["model"],
-        usage=Usage(*data["usage"]),
-        cost_usd=None if data["cost_usd"] is None else Decimal(data["cost_usd"]),
+        usage=spent.usage,
+        cost_usd=spent.cost_usd,
         attempts=data["attempts"],
     )

@@ -86,9 +86,9 @@ async def work(
             rounds = 10 * limits.steps + 20
             await walk(_graph(), _State(turn=turn, next="model"), most_rounds=rounds)
     except TimeoutError:
-        turn.end("limited", f"{seat.member.profile} ran out of time after {limits.minutes} minutes")
+        turn.stop(f"{seat.member.profile} ran out of time after {limits.minutes:g} minutes")
     except LimitReached as error:
-        turn.end("limited", str(error))
+        turn.stop(str(error))
     except RunCancelled:
         raise
     except RetinueError as error:
@@ -118,6 +118,7 @@ class _Turn:
             address=seat.member.address,
             meter=assignment.meter,
             watch=assignment.watch,
+            tokens=seat.member.limits.tokens,
         )
         self._denied: dict[int, CallResult] = {}
         self._results: list[CallResult] = []
@@ -182,13 +183,14 @@ class _Turn:
         self._in.control.check()
         limits = self._seat.member.limits
         if self._dialogue.steps >= limits.steps:
-            return self.end("limited", f"stopped after {limits.steps} steps; {self._so_far()}")
+            return self.stop(f"stopped after {limits.steps} steps")
         message = await self._dialogue.ask(
             tool_choice="none" if self._must_answer else "auto", output=self._brief.output
         )
         if message.invalid_tool_calls:
             return self._stumble("the arguments of your tool call were not JSON; make it again")
         if message.tool_calls and not self._must_answer:
+            self._stumbles = 0
             return "approve"
         if not message.text.strip():
             return self._stumble("your reply was empty; answer, or call a tool")
@@ -293,6 +295,13 @@ class _Turn:
         self._state, self._text = state, text
         return "end"
 
+    def stop(self, why: str) -> Next:
+        """End at a limit, with what was done so far."""
+        done = sum(result.outcome == "ok" for result in self._results)
+        last = self._dialogue.last.text.strip() if self._dialogue.steps else ""
+        told = f"{why}; {done} tool calls done" + (f"; last words: {last}" if last else "")
+        return self.end("limited", told)
+
     def result(self) -> MemberResult:
         return MemberResult(
             profile=self._seat.member.profile,
@@ -307,11 +316,6 @@ class _Turn:
     def written(self) -> Sequence[str]:
         """Workspace files that tools wrote on purpose."""
         return list(dict.fromkeys(file for result in self._results for file in result.files))
-
-    def _so_far(self) -> str:
-        done = sum(result.outcome == "ok" for result in self._results)
-        last = self._dialogue.last.text.strip()
-        return f"{done} tool calls done" + (f"; last words: {last}" if last else "")
 
 
 def _tool_message(tool_call: ToolCall, result: CallResult) -> ToolMessage:

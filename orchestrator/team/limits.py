@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 
+from orchestrator.agent.spending import Spent
 from orchestrator.agent.state import Brief
 from orchestrator.errors import LimitReached
-from orchestrator.model.base import Meter, PlannedCall, Reply, Usage
+from orchestrator.model.base import Meter, PlannedCall, Reply
 from orchestrator.profile.schema import RunLimits
 
 
 class RunMeter:
-    """Counts what a run spends now and stops it at its limits; `outer` is asked first.
+    """Counts what a run spends and stops it at its limits; `outer` is asked first.
 
-    Replayed calls cost nothing and do not pass here: a resumed run has its limits anew.
+    Replayed calls do not pass here: `steps` and `spent` say what was used before, in a run that a
+    crash or a question has cut in pieces. The minutes count from now.
     """
 
     def __init__(
@@ -24,14 +26,17 @@ class RunMeter:
         limits: RunLimits,
         outer: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        steps: int = 0,
+        spent: Spent | None = None,
     ) -> None:
         self._limits = limits
         self._outer = outer
         self._clock = clock
         self._deadline = clock() + limits.minutes * 60
-        self._steps = 0
-        self._tokens = 0
-        self._cost = Decimal(0)
+        self._steps = steps
+        self._tokens = spent.usage.total if spent else 0
+        self._cost = (spent.cost_usd if spent else None) or Decimal(0)
 
     def before(self, call: PlannedCall) -> None:
         if self._outer is not None:
@@ -63,22 +68,6 @@ class RunMeter:
             self._outer.after(call, reply)
 
 
-class Totals:
-    """What a run has used since it began, replayed calls included."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.usage = Usage()
-        self.cost_usd: Decimal | None = Decimal(0)
-        """None as soon as the price of one call is unknown."""
-
-    def add(self, usage: Usage, cost_usd: Decimal | None) -> None:
-        self.steps += 1
-        self.usage += usage
-        if self.cost_usd is not None:
-            self.cost_usd = None if cost_usd is None else self.cost_usd + cost_usd
-
-
 class Hops:
     """Counts hand-offs of one run; the same brief to the same member is a loop, not work."""
 
@@ -93,7 +82,8 @@ class Hops:
 
     def allow(self, profile: str, brief: Brief) -> bool:
         """Count the hand-off; False when this member has had this brief often enough."""
-        key = (profile, " ".join(brief.goal.lower().split()))
+        words = (brief.goal, brief.context, brief.constraints, brief.expected)
+        key = (profile, " ".join(" ".join(words).lower().split()))
         if self._briefs[key] >= self._limits.repeats:
             return False
         self._briefs[key] += 1

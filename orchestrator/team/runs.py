@@ -6,21 +6,21 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal
 from typing import Any, Protocol, Self
 
 from orchestrator.agent.seat import Answer, Assignment, Seat
+from orchestrator.agent.spending import Spent
 from orchestrator.engine.journal import Journal
-from orchestrator.errors import NotFoundError, Question, RetinueError, RunCancelled
+from orchestrator.errors import NotFoundError, PersonError, Question, RetinueError, RunCancelled
 from orchestrator.events import PersonAnswered, PersonAsked, RunFinished, RunStarted, Watcher
 from orchestrator.memory.conversations import Conversations
-from orchestrator.model.base import Meter, Model, Usage
+from orchestrator.model.base import Meter, Model
 from orchestrator.profile.schema import Team
 from orchestrator.team import lock
 from orchestrator.team.base import MemberReport, RunResult
 from orchestrator.team.files import Exchange
-from orchestrator.team.ledger import Ledger
-from orchestrator.team.limits import RunMeter, Totals
+from orchestrator.team.ledger import Ledger, RunRecord
+from orchestrator.team.limits import RunMeter
 from orchestrator.team.member import Members
 from orchestrator.team.routing import Router
 from orchestrator.team.supervisor import CALL, Desk, Outcome, supervise
@@ -129,6 +129,9 @@ class TeamRun:
     async def execute(self, *, resumed: bool = False) -> RunResult:
         """Work until the run is done, waits, or cannot go on. Raises RunBusyError."""
         with lock.hold(self._exchange.folder, self._run):
+            before = self._ledger.run(self._run)
+            refuse_settled(before)  # another process may have settled it a moment ago
+            meter = self._run_meter(before)
             self._ledger.settle(self._run, "running")
             self._watch(
                 RunStarted(
@@ -140,20 +143,29 @@ class TeamRun:
                     rehearsal=(self._request.model or "").split("/")[0] == "rehearsal",
                 )
             )
-            outcome = await self._until_settled()
+            outcome = await self._until_settled(meter)
             return await self._close(outcome)
 
-    async def _until_settled(self) -> Outcome:
+    def _run_meter(self, before: RunRecord) -> RunMeter:
+        """Whoever resumes a run that was stopped at a limit grants it its limits anew; a crash or a
+        question does not.
+        """
+        if before.state in ("queued", "limited"):
+            return RunMeter(self._team.limits, self._meter)
+        steps, spent = _used(self._journals(), self._run)
+        return RunMeter(self._team.limits, self._meter, steps=steps, spent=spent)
+
+    async def _until_settled(self, meter: Meter) -> Outcome:
         """Work, and again whenever an answer has come in while others were at work."""
         while True:
-            outcome = await self._watched()
+            outcome = await self._watched(meter)
             answered = [q for q in outcome.questions if self.answer(q.id) is not None]
             if not answered:
                 return outcome
 
-    async def _watched(self) -> Outcome:
+    async def _watched(self, meter: Meter) -> Outcome:
         """The work, ended within a second when a person cancels it from elsewhere."""
-        work = asyncio.create_task(self._work())
+        work = asyncio.create_task(self._work(meter))
         guard = asyncio.create_task(self._cancel_on_demand(work))
         try:
             return await work
@@ -180,13 +192,13 @@ class TeamRun:
                 work.cancel()
                 return
 
-    async def _work(self) -> Outcome:
+    async def _work(self, meter: Meter) -> Outcome:
         request = self._request
         assignment = Assignment(
             run=self._run,
             session=request.session,
             workdir=self._run,
-            meter=RunMeter(self._team.limits, self._meter),
+            meter=meter,
             control=self,
             watch=self._watch,
         )
@@ -204,7 +216,7 @@ class TeamRun:
             journal=self._journal,
             router=self._staff.router,
             caller=members,
-            meter=assignment.meter,
+            meter=meter,
             control=self,
             watch=self._watch,
             history=[
@@ -277,9 +289,7 @@ class TeamRun:
 
     async def _close(self, outcome: Outcome) -> RunResult:
         """Settle the run: totals, the answer, and nothing left behind that is not needed."""
-        profiles = {record.profile for record in self._ledger.members(self._run)} | {self._owner}
-        journals = [self._staff.journal(profile) for profile in profiles]
-        totals = _totals(journals, self._run)
+        steps, spent = _used(self._journals(), self._run)
         if self._owner == CALL and outcome.state == "completed":
             await asyncio.to_thread(
                 self._say, "answer", f"{self._team.name}/{CALL}", outcome.answer
@@ -295,17 +305,16 @@ class TeamRun:
         self._ledger.settle(
             self._run,
             outcome.state,
-            steps=totals.steps,
-            usage=totals.usage,
-            cost_usd=totals.cost_usd,
+            steps=steps,
+            usage=spent.usage,
+            cost_usd=spent.cost_usd,
             rehearsal=self._staff.rehearsal,
         )
         if outcome.state in ("completed", "cancelled"):
-            for journal in journals:
+            for journal in self._journals():
                 journal.drop(self._run)
-            for profile in profiles - {CALL}:
+            for profile in self._profiles() - {CALL}:
                 await self._staff.clear(profile, self._run)
-        if outcome.state != "waiting":
             self._ledger.empty_mailbox(self._run)
         self._watch(RunFinished(self._run, outcome.state, outcome.answer, outcome.error))
         return RunResult(
@@ -313,14 +322,27 @@ class TeamRun:
             state=outcome.state,
             answer=outcome.answer,
             members=_reports(self._ledger, self._run),
-            steps=totals.steps,
-            usage=totals.usage,
-            cost_usd=totals.cost_usd,
+            steps=steps,
+            usage=spent.usage,
+            cost_usd=spent.cost_usd,
             artifacts=tuple(self._exchange.published()),
             rehearsal=self._staff.rehearsal,
             error=outcome.error,
             questions=outcome.questions,
         )
+
+    def _profiles(self) -> set[str]:
+        """Whoever has something of this run."""
+        return {record.profile for record in self._ledger.members(self._run)} | {self._owner}
+
+    def _journals(self) -> Sequence[Journal]:
+        return [self._staff.journal(profile) for profile in self._profiles()]
+
+
+def refuse_settled(record: RunRecord) -> None:
+    """Raises PersonError when there is nothing left of the run to go on with."""
+    if record.state in ("completed", "cancelled"):
+        raise PersonError(f"run {record.id} is {record.state}; there is nothing to resume")
 
 
 def open_questions(journal: Journal, run: str) -> Sequence[Question]:
@@ -342,13 +364,11 @@ def read_request(journal: Journal, run: str) -> Request:
     return Request.from_dict(entry.payload)
 
 
-def _totals(journals: Sequence[Journal], run: str) -> Totals:
-    totals = Totals()
-    for journal in journals:
-        for step in journal.steps(run, "model/"):
-            cost = step["cost_usd"]
-            totals.add(Usage(*step["usage"]), None if cost is None else Decimal(cost))
-    return totals
+def _used(journals: Sequence[Journal], run: str) -> tuple[int, Spent]:
+    """Replies the run has had, and what it has spent, also on those that were lost."""
+    replies = [reply for journal in journals for reply in journal.steps(run, "model/")]
+    lost = [part for journal in journals for part in journal.steps(run, "lost/")]
+    return len(replies), sum(map(Spent.from_dict, replies + lost), Spent())
 
 
 def _reports(ledger: Ledger, run: str) -> tuple[MemberReport, ...]:

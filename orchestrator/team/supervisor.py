@@ -89,8 +89,7 @@ def _graph() -> Any:
         return {"handoffs": await state["lead"].decide(state["results"])}
 
     async def member(handoff: _Handoff) -> dict[str, Any]:
-        caller = handoff["lead"].caller
-        return {"results": [await caller(handoff["profile"], handoff["brief"], handoff["call"])]}
+        return {"results": [await handoff["lead"].hand_over(handoff)]}
 
     def fan_out(state: _State) -> Any:
         return [Send("member", handoff) for handoff in state["handoffs"]] or END
@@ -122,7 +121,6 @@ class _Lead:
     """The state of one request: who has been asked what, and what came of it."""
 
     def __init__(self, desk: Desk, task: str, target: str | None) -> None:
-        self.caller = desk.caller
         self.outcome = Outcome("failed", "the supervisor did not start")
         self._desk = desk
         self._task = task
@@ -148,9 +146,37 @@ class _Lead:
             return self._end("waiting", "; ".join(q.text for q in questions), questions)
         if self._dialogue is None:
             return self._pass_on(new[0])
-        for result in sorted(new, key=lambda result: list(self._awaited).index(result.call)):
-            self._dialogue.messages.append(_result_message(self._awaited[result.call], result))
+        await self._tell(self._dialogue, new)
         return await self._ask_model(self._dialogue)
+
+    async def hand_over(self, handoff: _Handoff) -> MemberResult:
+        """The member's result. A failure that the model has replied to stands after a crash too;
+        any other is tried anew.
+        """
+        profile, call = handoff["profile"], handoff["call"]
+        if self._dialogue is not None and self._dialogue.is_replaying:
+            told = self._desk.journal.get(self._desk.run, CALL, f"told/{call}")
+            if told is not None:
+                files = tuple(told.payload.pop("artifacts"))
+                return MemberResult(profile, call, **told.payload, artifacts=files)
+        return await self._desk.caller(profile, handoff["brief"], call)
+
+    async def _tell(self, dialogue: Dialogue, results: Sequence[MemberResult]) -> None:
+        """Put the results before the model, in the order in which it asked for them."""
+        awaited = list(self._awaited)
+        for result in sorted(results, key=lambda result: awaited.index(result.call)):
+            dialogue.messages.append(_result_message(self._awaited[result.call], result))
+            if result.state != "completed" and not dialogue.is_replaying:
+                payload = {
+                    "state": result.state,
+                    "text": result.text,
+                    "steps": result.steps,
+                    "artifacts": list(result.artifacts),
+                }
+                step = f"told/{result.call}"
+                await asyncio.to_thread(
+                    self._desk.journal.intend, self._desk.run, CALL, step, payload
+                )
 
     def so_far(self) -> str:
         """The members' results up to now, for a run that ends early."""
@@ -236,6 +262,7 @@ class _Lead:
             used_up = self._hops.used_up
             message = await dialogue.ask(tool_choice="none" if used_up else "auto")
             if message.tool_calls and not used_up:
+                self._empty = 0
                 handoffs, waiting = await self._take_calls(dialogue, message.tool_calls)
                 if waiting or handoffs:
                     return handoffs
