@@ -11,6 +11,7 @@ from langchain_core.messages.tool import ToolCall
 from orchestrator.agent.seat import Answer, Assignment, Seat
 from orchestrator.errors import PersonNeeded, Question
 from orchestrator.events import PersonAnswered, ToolFinished, ToolStarted
+from orchestrator.text.unicode import well_formed
 from orchestrator.tool.base import ToolContext
 from orchestrator.tool.toolset import Call, CallResult
 
@@ -148,7 +149,7 @@ class Calls:
 
     async def _commit(self, step: str, call: Call, result: CallResult) -> CallResult:
         """Make the result part of the history and of the journal, then show it."""
-        text = _clip(result.text)
+        text = _clip(well_formed(result.text))
         result = CallResult(result.outcome, text, result.data, result.empty, result.files)
         await asyncio.to_thread(self._record, step, call, result)
         self._in.watch(

@@ -15,6 +15,7 @@ from langchain_core.messages.tool import ToolCall, ToolCallChunk, invalid_tool_c
 
 from orchestrator.model.base import Delta, Usage
 from orchestrator.model.estimate import tokens_of_bytes
+from orchestrator.text.unicode import well_formed
 
 if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk
@@ -64,16 +65,16 @@ class Draft:
         self._ending = ending or self._ending
         self.finished = self.finished or bool(ending) or chunk.chunk_position == "last"
         for reasoning in _thoughts(chunk):
-            self._bytes += len(reasoning.encode())
+            self._bytes += _size(reasoning)
             yield Delta(reasoning=reasoning)
         if text := chunk.text:
-            self._bytes += len(text.encode())
+            self._bytes += _size(text)
             yield Delta(text=text)
         for piece in chunk.tool_call_chunks:
             call = self._call_of(piece)
             arguments = piece["args"] or ""
             call.arguments += arguments
-            self._bytes += len(arguments.encode())
+            self._bytes += _size(arguments)
             if arguments or piece["name"]:
                 yield Delta(tool_arguments=arguments, tool=call.name)
 
@@ -90,14 +91,14 @@ class Draft:
                 invalid.append(
                     invalid_tool_call(
                         name=call.name,
-                        args=call.arguments,
+                        args=well_formed(call.arguments),
                         id=call.id,
                         error="the arguments are not a JSON object",
                     )
                 )
         metadata = {"finish_reason": self._ending} if self._ending else {}
         return AIMessage(
-            content=_content(merged, valid),
+            content=_well_formed(_content(merged, valid)),
             tool_calls=valid,
             invalid_tool_calls=invalid,
             id=merged.id,
@@ -191,12 +192,30 @@ def _content(merged: AIMessageChunk, calls: Sequence[ToolCall]) -> str | list[st
 
 
 def _json_object(text: str) -> dict[str, Any] | None:
-    """The object; None when the text is not one. No text at all means no arguments."""
+    """The object; None when the text is not one, or nested beyond measure. No text at all means no
+    arguments.
+    """
     try:
-        value: Any = json.loads(text) if text.strip() else {}
-    except ValueError:
+        value: Any = _well_formed(json.loads(text)) if text.strip() else {}
+    except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _well_formed(value: Any) -> Any:
+    """The JSON value with all its texts well-formed; some models cut characters in two."""
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, list):
+        return [_well_formed(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[Any, Any]", value).items()
+        return {_well_formed(key): _well_formed(item) for key, item in items}
+    return value
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _most(details: Sequence[Mapping[str, Any]], key: str) -> int:

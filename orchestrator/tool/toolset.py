@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from orchestrator.errors import ToolFailed, ToolRetry, Unavailable, nearest
+from orchestrator.errors import RetinueError, ToolFailed, ToolRetry, Unavailable, nearest
 from orchestrator.model.base import ToolSchema
 from orchestrator.tool.base import Arguments, Tool, ToolContext, ToolResult, json_schema
 from orchestrator.tool.catalog import TOOLS
+
+_log = logging.getLogger(__name__)
 
 Outcome = Literal["ok", "retry", "failed", "unavailable", "denied", "unknown"]
 """How a call ended; `retry`: other arguments may work, `unavailable`: nobody can act right now."""
@@ -116,7 +119,10 @@ class Toolset:
         return tool is None or tool.idempotent
 
     async def run(self, call: Call, context: ToolContext) -> CallResult:
-        """Run the call; a failure comes back as an outcome. Raises PersonNeeded only."""
+        """Run the call; a failure comes back as an outcome.
+
+        Raises PersonNeeded, and HomeError when the home is at fault.
+        """
         if call.tool == "tool_search" and self._found:
             return self._search(call.arguments)
         if call.tool == "call_tool" and self._found:
@@ -136,6 +142,11 @@ class Toolset:
             return CallResult("failed", str(error))
         except Unavailable as error:
             return CallResult("unavailable", f"{call.tool} cannot be used right now: {error}")
+        except RetinueError:
+            raise
+        except Exception as error:
+            _log.exception("tool %s failed", call.tool)
+            return CallResult("failed", f"internal error in {call.tool}: {error!r}")
         return CallResult("ok", result.text, result.data, result.empty, result.files)
 
     def _tool(self, name: str) -> Tool[Any] | None:

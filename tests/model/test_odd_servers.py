@@ -10,7 +10,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from orchestrator.model import Usage
-from tests.model.peers import WEATHER, Peer, Wire, serving
+from tests.model.peers import ANTHROPIC, CHAT, RESPONSES, WEATHER, Peer, Wire, serving
 from tests.model.servers import Answer, OpenAIDouble, Request, ToolUse
 
 SAID = [HumanMessage("How is the weather?")]
@@ -103,3 +103,21 @@ async def test_a_call_without_an_id_gets_one() -> None:
     assert first
     assert second
     assert first != second
+
+
+@pytest.mark.parametrize("wire", [CHAT, RESPONSES, ANTHROPIC], ids=lambda wire: wire.spec)
+async def test_characters_cut_in_two_are_joined_and_lone_halves_replaced(wire: Wire) -> None:
+    call = ToolUse("weather", r'{"place": "Oslo \ud800"}', id="call_a")
+    async with serving(wire, Answer("abcdef\ud83d\ude00 \ud800.", calls=[call])) as peer:
+        reply = await peer.model.bind([WEATHER]).call(SAID)
+    assert reply.message.text == "abcdef\U0001f600 \ufffd."
+    assert reply.message.tool_calls[0]["args"] == {"place": "Oslo \ufffd"}
+    reply.message.model_dump_json().encode()
+
+
+async def test_arguments_nested_beyond_measure_are_no_arguments() -> None:
+    deep = ToolUse("weather", '{"place": ' + "[" * 100_000 + "]" * 100_000 + "}", id="call_a")
+    async with serving(CHAT, Answer(calls=[deep])) as peer:
+        reply = await peer.model.bind([WEATHER]).call(SAID)
+    assert reply.message.tool_calls == []
+    assert len(reply.message.invalid_tool_calls) == 1
