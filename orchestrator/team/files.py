@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import os
 import re
 import shutil
 import stat
@@ -75,13 +76,14 @@ class Exchange:
         return [path.relative_to(self.artifacts).as_posix() for path in _files(self.artifacts)]
 
     async def hand_out(
-        self, sandbox: Sandbox, workdir: str, artifacts: Sequence[str]
+        self, sandbox: Sandbox, workdir: str, artifacts: Sequence[str], *, inputs: bool
     ) -> Mapping[str, str]:
-        """Copy the inputs and those artifacts into the member's working folder; returns sha256 by
-        path.
+        """Copy those artifacts, and before them the inputs where these are wanted, into the
+        member's working folder; returns sha256 by path, the inputs included.
         """
-        self.inputs.mkdir(parents=True, exist_ok=True)
-        await sandbox.put(self.inputs, workdir)
+        if inputs:
+            self.inputs.mkdir(parents=True, exist_ok=True)
+            await sandbox.put(self.inputs, workdir)
         for path in artifacts:
             await sandbox.put(self.artifacts / path, f"{workdir}/{path}")
         return await asyncio.to_thread(self._digests, artifacts)
@@ -167,14 +169,34 @@ class Exchange:
 
     def _digests(self, artifacts: Sequence[str]) -> dict[str, str]:
         inputs = {
-            path.relative_to(self.inputs).as_posix(): _digest(path) for path in _files(self.inputs)
+            _listed(path.relative_to(self.inputs)): _digest(path) for path in _files(self.inputs)
         }
         return inputs | {path: _digest(self.artifacts / path) for path in artifacts}
+
+
+def _unusable(folder: str, names: Sequence[str]) -> Sequence[str]:
+    """What is not copied from what a person gives: history, and what is neither file nor folder."""
+    return [
+        name
+        for name in names
+        if name == ".git" or not (Path(folder, name).is_file() or Path(folder, name).is_dir())
+    ]
+
+
+def _first_reason(error: OSError) -> str:
+    """`copytree` goes on to the end, and then says all that went wrong as a list of tuples."""
+    details = error.args[0] if error.args else None
+    return details[0][2] if isinstance(error, shutil.Error) and details else str(error)
 
 
 def _files(folder: Path) -> Sequence[Path]:
     found = folder.rglob("*") if folder.is_dir() else ()
     return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+def _listed(path: Path) -> str:
+    """The path as a sandbox lists it: bytes that are not UTF-8 are written out."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _digest(path: Path) -> str:

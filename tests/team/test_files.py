@@ -205,3 +205,18 @@ async def test_no_file_stands_in_the_way_of_another_while_it_is_handed_over(
     )
     result = await company.run("Both")
     assert [Path(artifact.path).name for artifact in result.artifacts] == ["x", "x.new"]
+
+
+async def test_a_file_whose_name_is_not_utf8_is_given_like_any_other(
+    company: Company, tmp_path: Path
+) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    Path(os.fsdecode(os.fsencode(given) + b"/na\xefve.txt")).write_text("seven")
+    company.hire(
+        [call("counter", "shell", command="cat na*"), {"profile": "counter", "say": "{{ tool }}"}],
+        members={"counter": {"tools": ["shell", "read"]}},
+    )
+    result = await company.run("Count", files=given)
+    assert result.state == "completed", result.error
+    assert "seven" in result.answer

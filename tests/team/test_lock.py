@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,16 @@ def test_a_second_process_is_refused_and_told_the_pid(tmp_path: Path) -> None:
         assert lock.holder(tmp_path) is None
         with lock.hold(tmp_path, "run"):
             assert lock.holder(tmp_path) == os.getpid()
+
+
+def test_who_only_looks_is_in_nobodys_way(tmp_path: Path) -> None:
+    with lock.hold(tmp_path, "run"):
+        pass
+    with (tmp_path / "lock").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert lock.holder(tmp_path) is None
+        release = threading.Timer(0.03, fcntl.flock, (looking, fcntl.LOCK_UN))
+        release.start()
+        with lock.hold(tmp_path, "run"):
+            assert lock.holder(tmp_path) == os.getpid()
+        release.join()
