@@ -23,7 +23,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from orchestrator.model.local_engine import Chunk, engine_of
+from orchestrator.model.local_engine import Chunk, Shape, engine_of
 from orchestrator.model.local_policy import (
     Choose,
     Say,
@@ -34,6 +34,7 @@ from orchestrator.model.local_policy import (
 )
 from orchestrator.model.local_prompt import (
     ANSWER,
+    WORDS,
     Choice,
     LocalTool,
     Schema,
@@ -124,26 +125,34 @@ class LocalChat(BaseChatModel):
             offered = [tool for tool in allowed if tool.name in step.tools]
             asked = asking_to_choose(made, messages)
             shape = choice_schema(offered, answer=step.answer)
-            text = "".join([piece async for piece in self._pieces(asked, shape, stop, tally)])
+            text = ""
+            async with aclosing(self._pieces(asked, shape, stop, tally)) as pieces:
+                async for piece in pieces:
+                    text += piece
+                    yield _text_chunk("")
             choice = parse_choice(text)
             if choice.tool != ANSWER and not is_repeat(choice.tool, choice.arguments, messages):
                 yield _call_chunk(choice, messages)
-                yield tally.last_chunk("tool_calls")
+                cut_off = choice.arguments is None
+                yield tally.last_chunk(tally.ending if cut_off else "tool_calls")
                 return
             step = conclude(messages)
         if isinstance(step, Say):
             yield _text_chunk(step.text)
         else:
             asked = made if schema else asking_to_answer(made, messages, tools=bool(bound))
-            async with aclosing(self._pieces(asked, schema, stop, tally)) as pieces:
+            words = WORDS if bound else None
+            async with aclosing(self._pieces(asked, schema or words, stop, tally)) as pieces:
                 async for piece in pieces:
                     yield _text_chunk(piece)
         yield tally.last_chunk(tally.ending)
 
     async def _pieces(
-        self, asked: Sequence[Turn], schema: Schema | None, stop: list[str] | None, tally: _Tally
+        self, asked: Sequence[Turn], shape: Shape | None, stop: list[str] | None, tally: _Tally
     ) -> AsyncGenerator[str]:
-        """The text of one completion as it comes; what it cost goes into the tally."""
+        """The text of one completion as it comes, with empty pieces as signs of life; what it cost
+        goes into the tally.
+        """
         request: dict[str, Any] = {
             "messages": fitted(asked, self.window - self.max_tokens),
             "max_tokens": self.max_tokens,
@@ -154,13 +163,12 @@ class LocalChat(BaseChatModel):
         if stop:
             request["stop"] = stop
         engine = engine_of(self.weights, self.window)
-        stream = engine.stream(request, schema=schema, timeout_seconds=self.timeout_seconds)
+        stream = engine.stream(request, shape=shape, timeout_seconds=self.timeout_seconds)
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
                 tally.add(chunk)
-                for choice in chunk.get("choices", ()):
-                    if piece := choice["delta"].get("content"):
-                        yield piece
+                deltas = [choice["delta"] for choice in chunk.get("choices", ())]
+                yield "".join(delta.get("content") or "" for delta in deltas)
 
 
 class _Tally:

@@ -22,12 +22,16 @@ from orchestrator.model.failures import ProviderFault
 Chunk = dict[str, Any]
 """One event of a streamed chat completion, in OpenAI's format."""
 
+Shape = str | Mapping[str, Any]
+"""What a reply must look like: a grammar in GBNF, or a JSON schema."""
+
 _BATCH = 128
 """Tokens of a prompt between two looks at whether anybody still wants the reply."""
 _PREFIX_MEGABYTES = 512
 """Memory for prefixes that other requests have pushed out; some 18,000 tokens of Qwen 1.5B."""
 
 
+_SILENCE_SECONDS = 20
 _COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """JSON as Python writes it: line breaks and indents are tokens too."""
 
@@ -51,11 +55,12 @@ class Engine:
         self,
         request: Mapping[str, Any],
         *,
-        schema: Mapping[str, Any] | None,
+        shape: Shape | None,
         timeout_seconds: float,
     ) -> AsyncGenerator[Chunk]:
-        """The chunks of a chat completion, in compact JSON of the schema where there is one;
-        closing the generator ends the work on it.
+        """The chunks of a chat completion; closing the generator ends the work on it.
+
+        An empty chunk means that the request still waits for its turn, or is being read.
 
         The time limit runs from when it is this request's turn. Raises ModelUnavailable when it is
         over, ProviderFault when the request is refused, PersonError when the file cannot be loaded.
@@ -69,10 +74,10 @@ class Engine:
                 loop.call_soon_threadsafe(chunks.put_nowait, chunk)
             return unwanted.is_set()
 
-        work = loop.run_in_executor(self._worker, self._run, request, schema, timeout_seconds, give)
+        work = loop.run_in_executor(self._worker, self._run, request, shape, timeout_seconds, give)
         work.add_done_callback(lambda _: chunks.put_nowait(None))
         try:
-            while (chunk := await chunks.get()) is not None:
+            while (chunk := await _next(chunks)) is not None:
                 yield chunk
             await work
         finally:
@@ -82,7 +87,7 @@ class Engine:
     def _run(
         self,
         request: Mapping[str, Any],
-        schema: Mapping[str, Any] | None,
+        shape: Shape | None,
         timeout_seconds: float,
         give: Callable[[Chunk], bool],
     ) -> None:
@@ -101,8 +106,8 @@ class Engine:
         streamed = {**request, "stream": True, "return_progress": True}
         streamed["stream_options"] = {"include_usage": True}
         try:
-            if schema is not None:
-                streamed["grammar"] = _grammar(schema)
+            if shape is not None:
+                streamed["grammar"] = _grammar(shape)
             self._server.handle_chat_completions(streamed, on_chunk)
         except ValueError as error:
             raise ProviderFault(str(error), status=400) from error
@@ -115,6 +120,14 @@ class Engine:
             )
 
 
+async def _next(chunks: asyncio.Queue[Chunk | None]) -> Chunk | None:
+    try:
+        async with asyncio.timeout(_SILENCE_SECONDS):
+            return await chunks.get()
+    except TimeoutError:
+        return {}
+
+
 def _runtime() -> Any:
     """The package `xllamacpp`, which comes without types."""
     try:
@@ -123,8 +136,10 @@ def _runtime() -> Any:
         raise MissingExtraError("the local model", "local") from error
 
 
-def _grammar(schema: Mapping[str, Any]) -> str:
-    return _runtime().json_schema_to_grammar({**schema, "x-guidance": _COMPACT})
+def _grammar(shape: Shape) -> str:
+    if isinstance(shape, str):
+        return shape
+    return _runtime().json_schema_to_grammar({**shape, "x-guidance": _COMPACT})
 
 
 def _load(path: Path, window: int) -> Any:

@@ -34,12 +34,12 @@ HINTS = {
     "query_table": Hint("all questions about figures in the tables, shares and comparisons too"),
     "python": Hint("sums and dates that need no table"),
     "grep": Hint("where a word stands", unset=("path",)),
-    "read": Hint("what one file says"),
+    "read": Hint("what one file says or does"),
     "shell": Hint("programs such as git, pytest, df, ps"),
 }
 
-SETTING = """\
-Files: contract.txt, lib/door.py, lib/pump.py, orders.csv, photos/cat.jpg
+FILES = "Files: contract.txt, lib/door.py, lib/pump.py, orders.csv, photos/cat.jpg"
+TABLES = """\
 Tables for query_table:
 orders (orders.csv, 310 rows)
   day date 2020-01-03..2021-12-30
@@ -58,6 +58,12 @@ EXAMPLES = (
         "Note in todo.md that the lamp is broken.",
         "write",
         {"path": "todo.md", "content": "- The lamp is broken.\n"},
+    ),
+    Example(
+        'Write the file visit.md: the heading "# Visit", then this, word for word.\n'
+        "- Who came? The plumber came at nine.",
+        "write",
+        {"path": "visit.md", "content": "# Visit\n\n- Who came? The plumber came at nine.\n"},
     ),
     Example("Pack the photos.", "shell", {"command": "zip -r photos.zip photos"}),
     Example("What is the 12th power of 7?", "python", {"code": "print(7 ** 12)"}),
@@ -87,9 +93,9 @@ EXAMPLES = (
         "GROUP BY month ORDER BY money DESC LIMIT 1",
     ),
     _sql(
-        "Did the shop sell more in 2020 or in 2021?",
-        "SELECT year(day) AS year, sum(total) AS money FROM orders "
-        "WHERE way = 'shop' AND year IN (2020, 2021) GROUP BY year",
+        "Were orders larger in 2020 or in 2021?",
+        "SELECT year(day) AS year, avg(total) FROM orders "
+        "WHERE year(day) IN (2020, 2021) GROUP BY year",
     ),
     _sql("Which was the largest order?", "SELECT * FROM orders ORDER BY total DESC LIMIT 1"),
     _sql("Which order is the oldest?", "SELECT * FROM orders ORDER BY day LIMIT 1"),

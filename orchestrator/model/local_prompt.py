@@ -18,7 +18,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from orchestrator.model.local_examples import EXAMPLES, HINTS, SETTING, Example
+from orchestrator.model.local_examples import EXAMPLES, FILES, HINTS, TABLES, Example
 
 Schema = Mapping[str, Any]
 Turn = dict[str, str]
@@ -51,12 +51,20 @@ Tools:
 """
 _ANSWER_LINE = "answer: greetings, thanks, questions about yourself"
 
-_NOW_ANSWER = "Now answer the request in plain words, from this result only. No JSON."
-_NOW_SPEAK = "Answer in plain words now. No JSON."
+_NOW_ANSWER = (
+    "Answer the request now, in plain words. Figures, names and units stand in this result or in "
+    "the request; add no others."
+)
+_NOW_SPEAK = "Answer now, in plain words."
+_LONG_RESULT = 1_000
+"""Characters of a result after which the request is said again: it stands too far above."""
 _AGAIN = "Mend the call, or take another tool."
 
 _TODAY = re.compile(r"\n+Today is \d{4}-\d\d-\d\d\.")
 """Left out of a request: told the date, a small model filters every table by it."""
+
+WORDS = r"root ::= [^{` \n] [^\x00]*"
+"""Grammar (GBNF) of an answer in words: a small model would go on in JSON after so much of it."""
 
 _CHARS_PER_TOKEN = 3
 """Careful: tables and code take more tokens than prose."""
@@ -97,9 +105,11 @@ class LocalTool:
 def instructions(tools: Sequence[LocalTool], *, examples: bool = True) -> str:
     """What the system prompt says about tools; the same for every member with the same tools."""
     lines = [_HOW + "\n".join([*(tool.line() for tool in tools), _ANSWER_LINE])]
-    shown = [_shown(example) for example in EXAMPLES if _fits(example, tools)] if examples else []
+    shown = [example for example in EXAMPLES if examples and _fits(example, tools)]
     if shown:
-        lines.append("\n".join([f"Examples.\n{SETTING}", *shown]))
+        of_tables = any(example.tool == "query_table" for example in shown)
+        setting = [FILES, TABLES] if of_tables else [FILES]
+        lines.append("\n".join(["Examples.", *setting, *map(_shown, shown)]))
     return "\n\n".join(lines)
 
 
@@ -195,8 +205,12 @@ def asking_to_answer(
     """The turns with the word that it is time to answer, where tools might have been called."""
     if not tools:
         return list(made)
-    after_result = any(isinstance(message, ToolMessage) for message in messages[-2:])
-    return _ending(made, _NOW_ANSWER if after_result else _NOW_SPEAK)
+    results = [message for message in messages[-2:] if isinstance(message, ToolMessage)]
+    if not results:
+        return _ending(made, _NOW_SPEAK)
+    if max(len(result.text) for result in results) < _LONG_RESULT:
+        return _ending(made, _NOW_ANSWER)
+    return _ending(made, f"{_NOW_ANSWER} The request:\n{_request(messages)}")
 
 
 def fitted(made: Sequence[Turn], tokens: int) -> list[Turn]:
@@ -225,6 +239,12 @@ def _spoken(message: BaseMessage) -> tuple[str, str]:
         return "assistant", "\n".join(calls or [message.text])
     text = _TODAY.sub("", message.text)
     return ("user" if isinstance(message, HumanMessage) else message.type), text
+
+
+def _request(messages: Sequence[BaseMessage]) -> str:
+    """The first paragraph of the last request."""
+    requests = (message.text for message in reversed(messages) if isinstance(message, HumanMessage))
+    return next(requests, "").strip().split("\n\n")[0]
 
 
 def _call_text(name: str, arguments: Mapping[str, Any]) -> str:

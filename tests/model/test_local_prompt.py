@@ -139,8 +139,20 @@ def test_a_failed_call_is_to_be_mended_and_a_result_to_be_told() -> None:
     made = turns(failed, [QUERY])
     assert "query_table failed:\nno" in made[-1]["content"]
     assert "Mend the call" in asking_to_choose(made, failed)[-1]["content"]
-    assert "from this result" in asking_to_answer(made, failed, tools=True)[-1]["content"]
+    assert "in this result" in asking_to_answer(made, failed, tools=True)[-1]["content"]
     assert asking_to_answer(made, failed, tools=False) == made
+
+
+def test_after_a_long_result_the_request_is_said_again() -> None:
+    request = HumanMessage("How tall is the tower?\n\nFiles: towers.txt")
+    call = AIMessage("", tool_calls=[{"name": "read", "args": {"path": "x"}, "id": "call_1"}])
+    for length, again in ((100, False), (5_000, True)):
+        result = ToolMessage("x" * length, tool_call_id="call_1", name="read")
+        messages = [request, call, result]
+        asked = asking_to_answer(
+            turns(messages, [tool("read", "Read a file.", path=TEXT)]), messages, tools=True
+        )[-1]["content"]
+        assert asked.endswith("The request:\nHow tall is the tower?") is again
 
 
 def test_what_does_not_fit_the_window_is_cut_from_old_to_new() -> None:
