@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from orchestrator.agent.seat import Answer
 from orchestrator.agent.state import Brief
 from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
-from orchestrator.errors import HomeError, NotFoundError, PersonError, Question
+from orchestrator.errors import HomeError, NotFoundError, PersonError, Question, RunBusyError
 from orchestrator.events import RunState, Watcher
 from orchestrator.home import Home, cache_folder
 from orchestrator.index import TOKENIZER, count_tokens
@@ -34,7 +34,14 @@ from orchestrator.team import lock
 from orchestrator.team.base import MemberReport, RunResult
 from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, MemberRecord, RunRecord
-from orchestrator.team.runs import RUN, Request, TeamRun, open_questions, read_request
+from orchestrator.team.runs import (
+    RUN,
+    Request,
+    TeamRun,
+    open_questions,
+    read_request,
+    refuse_settled,
+)
 from orchestrator.team.supervisor import CALL
 from orchestrator.team.supervisor_prompt import request_text
 from orchestrator.team.supervisor_prompt import system_prompt as supervisor_prompt
@@ -177,6 +184,8 @@ class Runtime:
         inputs = dict(request.inputs)
         if request.workflow is not None:
             inputs = resolve_inputs(_workflow(team, request.workflow), inputs)
+        if request.model is None:
+            self._need_model(team, target)
         run = _new_id()
         exchange = Exchange(self._home.run_folder(team.name, run))
         if request.files is not None:
@@ -192,8 +201,6 @@ class Runtime:
             rehearsal=None if request.rehearsal is None else str(request.rehearsal.absolute()),
             person=request.person,
         )
-        if request.model is None:
-            self._need_model(team, target)
         entered = self._team_run(run, team, written, exchange, watch)
         entered.enter()
         return await entered.execute()
@@ -201,8 +208,7 @@ class Runtime:
     async def resume(self, run: str, watch: Watcher, *, model: str | None = None) -> RunResult:
         """Go on with a run that was killed, waits, failed or hit a limit. Raises RunBusyError."""
         record = self._ledger.run(run)
-        if record.state in ("completed", "cancelled"):
-            raise PersonError(f"run {record.id} is {record.state}; there is nothing to resume")
+        refuse_settled(record)
         request = read_request(self._journal(record), record.id)
         if model is not None:
             request = replace(request, model=model)
@@ -239,20 +245,23 @@ class Runtime:
         self._ledger.post_answer(record.id, asked.id, Answer(text, decision))
         folder = self._home.run_folder(record.team, record.id)
         for _ in range(_TAKE_OVER_TRIES):
+            if self._ledger.run(record.id).settled:
+                break
             if lock.holder(folder) is None:
-                return await self.resume(record.id, watch)
+                with suppress(RunBusyError):
+                    return await self.resume(record.id, watch)
             await asyncio.sleep(_TAKE_OVER_SECONDS)
         return None
 
     def cancel(self, run: str) -> None:
         """Cancel a run; one that a process works on ends within a second or two."""
         record = self._ledger.run(run)
-        if record.state in ("completed", "cancelled"):
+        if record.settled:
             raise PersonError(f"run {record.id} is {record.state} already")
         self._ledger.cancel(record.id)
-        if lock.holder(self._home.run_folder(record.team, record.id)) is None:
-            self._ledger.settle(record.id, "cancelled")
-            self._ledger.empty_mailbox(record.id)
+        with suppress(RunBusyError), self._hold(record):  # who works on it hears of it anyway
+            if not self._ledger.run(record.id).settled:
+                self._ledger.settle(record.id, "cancelled")
             self._forget(record)
 
     def rate(self, run: str, verdict: Literal["good", "bad"], note: str = "") -> None:
@@ -402,7 +411,7 @@ class Runtime:
             usage=record.usage,
             cost_usd=record.cost_usd,
             rehearsal=record.rehearsal,
-            artifacts=tuple(Exchange(self._home.run_folder(record.team, record.id)).published()),
+            artifacts=tuple(self._exchange(record).published()),
             error=ending.payload["error"] if ending else None,
             questions=tuple(open_questions(journal, record.id)),
         )
@@ -417,16 +426,28 @@ class Runtime:
         return Conversations(self._house.database(self._home.profile(team, profile)))
 
     def _sweep(self) -> None:
-        """Forget what can no longer be resumed."""
+        """Forget what can no longer be resumed, and what a crash has kept from being forgotten."""
         for record in self._ledger.stale(self._house.settings.keep_unfinished_days):
-            with suppress(HomeError):  # a broken profile is in the way of its own runs only
+            # A broken profile is in the way of its own runs only.
+            with suppress(HomeError, RunBusyError), self._hold(record):
                 self._forget(record)
 
     def _forget(self, record: RunRecord) -> None:
-        for database in (self._home.state / record.team).glob("*/memory.db"):
-            home = self._home.profile(record.team, database.parent.name)
-            Journal(self._house.database(home)).drop(record.id)
+        """Drop what a resume would need; what was said stays with the profiles."""
+        members = self._ledger.members(record.id)
+        for profile in {record.owner, *(member.profile for member in members)}:
+            home = self._home.profile(record.team, profile)
+            if home.memory_db.exists():
+                Journal(self._house.database(home)).drop(record.id)
             shutil.rmtree(home.workspace / record.id, ignore_errors=True)
+        self._exchange(record).drop_inputs()
+        self._ledger.forget(record.id)
+
+    def _exchange(self, record: RunRecord) -> Exchange:
+        return Exchange(self._home.run_folder(record.team, record.id))
+
+    def _hold(self, record: RunRecord) -> AbstractContextManager[None]:
+        return lock.hold(self._home.run_folder(record.team, record.id), record.id)
 
 
 def _new_id() -> str:

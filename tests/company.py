@@ -48,7 +48,7 @@ class Company:
             path.write_text(f"---\n{front}---\nYou do your work.\n", encoding="utf-8")
         entries = [
             {"profile": name, "agent": name if name in ROLES else "counter", **entry}
-            for name, entry in (members or dict.fromkeys(ROLES, {})).items()
+            for name, entry in (members or {role: {} for role in ROLES}).items()
         ]
         content = {"name": "firm", "supervisor": {"margin": None}, "members": entries, **team}
         self._write("team.yaml", content)

@@ -20,7 +20,7 @@ FORBIDDEN = {
     "a path of one machine": re.compile(rb"(?<![\w.:{}*)$-])/(?:wor[k]|roo[t]|Users)/[\w.]"),
     "a folder outside the repository": re.compile(rb"\.\./share[d]"),
     "a secret": re.compile(
-        rb"\b(?:sk-(?:ant-|proj-)?[A-Za-z0-9_]{32,}|ghp_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16})\b"
+        rb"\b(?:sk-(?:ant-|proj-)?[A-Za-z0-9_]{32,}|ghp_[A-Za-z0-9]{36}|AKIA(?!IOSFODNN7EXAMPLE)[0-9A-Z]{16})\b"
     ),
 }
 

@@ -71,6 +71,10 @@ class Exchange:
             raise PersonError(f"cannot copy the files of {source}: {_why(error)}") from error
         fresh.rename(self.inputs)
 
+    def drop_inputs(self) -> None:
+        """Remove the copy of what the person gave; no member will ask for it any more."""
+        shutil.rmtree(self.inputs, ignore_errors=True)
+
     def listing(self) -> Sequence[str]:
         """The artifacts there are right now, as paths below `artifacts`."""
         return [path.relative_to(self.artifacts).as_posix() for path in _files(self.artifacts)]
@@ -172,21 +176,6 @@ class Exchange:
             _listed(path.relative_to(self.inputs)): _digest(path) for path in _files(self.inputs)
         }
         return inputs | {path: _digest(self.artifacts / path) for path in artifacts}
-
-
-def _unusable(folder: str, names: Sequence[str]) -> Sequence[str]:
-    """What is not copied from what a person gives: history, and what is neither file nor folder."""
-    return [
-        name
-        for name in names
-        if name == ".git" or not (Path(folder, name).is_file() or Path(folder, name).is_dir())
-    ]
-
-
-def _first_reason(error: OSError) -> str:
-    """`copytree` goes on to the end, and then says all that went wrong as a list of tuples."""
-    details = error.args[0] if error.args else None
-    return details[0][2] if isinstance(error, shutil.Error) and details else str(error)
 
 
 def _files(folder: Path) -> Sequence[Path]:

@@ -62,10 +62,12 @@ SCHEMA = Schema(
             subject TEXT NOT NULL
         );
         """,
+        """
+        ALTER TABLE runs ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
+        CREATE INDEX runs_kept ON runs (state, updated) WHERE kept = 1;
+        """,
     ),
 )
-
-UNFINISHED = ("failed", "limited")
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ class RunRecord:
     cost_usd: Decimal | None
     rehearsal: bool
     verdict: str | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to go on with."""
+        return self.state in ("completed", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -192,12 +199,23 @@ class Ledger:
         return [_record(row) for row in rows]
 
     def stale(self, days: int) -> Sequence[RunRecord]:
-        """Failed and limited runs that nobody has resumed for that long."""
+        """Runs whose journal and files are still kept and no longer needed: settled ones, and
+        failed and limited ones that nobody has resumed for that long.
+        """
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         rows = self._database.all(
-            "SELECT * FROM runs WHERE state IN (?, ?) AND updated < ?", *UNFINISHED, before
+            "SELECT * FROM runs WHERE kept = 1 AND state IN ('completed', 'cancelled') "
+            "UNION ALL "
+            "SELECT * FROM runs WHERE kept = 1 AND state IN ('failed', 'limited') AND updated < ?",
+            before,
         )
         return [_record(row) for row in rows]
+
+    def forget(self, run: str) -> None:
+        """Note that the run's journal and files are gone, and drop what was said to it."""
+        with self._database.transaction():
+            self._database.execute("DELETE FROM mailbox WHERE run = ?", run)
+            self._database.execute("UPDATE runs SET kept = 0 WHERE id = ?", run)
 
     def rate(self, run: str, verdict: Literal["good", "bad"]) -> None:
         with self._database.transaction():
@@ -231,10 +249,6 @@ class Ledger:
             question,
         )
         return Answer(**json.loads(row["body"])) if row is not None else None
-
-    def empty_mailbox(self, run: str) -> None:
-        """Forget what was said to the run; the answers lie in the journal by now."""
-        self._database.execute("DELETE FROM mailbox WHERE run = ?", run)
 
     def _post(self, run: str, kind: str, question: str = "", body: str = "") -> None:
         self._database.execute(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 from typing import IO
 
 from orchestrator.errors import RunBusyError
@@ -17,9 +15,6 @@ from orchestrator.errors import RunBusyError
 _TRIES = 20
 _SECONDS_BETWEEN = 0.01
 """For this long together, a lock may be one of those who only look."""
-
-_PAUSES = (0.002, 0.005, 0.01, 0)
-"""Seconds between tries: somebody who only looks has the lock for a moment, too."""
 
 
 @contextmanager

@@ -118,7 +118,11 @@ class Members:
         entry = seat.journal.get(self._in.run, call, "files")
         if entry is not None:
             return entry.payload
-        given = await self._exchange.hand_out(seat.sandbox, self._in.workdir, artifacts)
+        # Once for all calls of a member: what it has made of them since is not to be undone.
+        inputs = not seat.journal.steps(self._in.run, "files")
+        given = await self._exchange.hand_out(
+            seat.sandbox, self._in.workdir, artifacts, inputs=inputs
+        )
         await asyncio.to_thread(seat.journal.finish, self._in.run, call, "files", dict(given))
         return given
 

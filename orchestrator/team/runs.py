@@ -315,7 +315,8 @@ class TeamRun:
                 journal.drop(self._run)
             for profile in self._profiles() - {CALL}:
                 await self._staff.clear(profile, self._run)
-            self._ledger.empty_mailbox(self._run)
+            await asyncio.to_thread(self._exchange.drop_inputs)
+            self._ledger.forget(self._run)
         self._watch(RunFinished(self._run, outcome.state, outcome.answer, outcome.error))
         return RunResult(
             run_id=self._run,
@@ -325,7 +326,7 @@ class TeamRun:
             steps=steps,
             usage=spent.usage,
             cost_usd=spent.cost_usd,
-            artifacts=tuple(self._exchange.published()),
+            artifacts=tuple(await asyncio.to_thread(self._exchange.published)),
             rehearsal=self._staff.rehearsal,
             error=outcome.error,
             questions=outcome.questions,
@@ -341,7 +342,7 @@ class TeamRun:
 
 def refuse_settled(record: RunRecord) -> None:
     """Raises PersonError when there is nothing left of the run to go on with."""
-    if record.state in ("completed", "cancelled"):
+    if record.settled:
         raise PersonError(f"run {record.id} is {record.state}; there is nothing to resume")
 
 

@@ -1,2 +1,1 @@
-"""What members can do: `base` says what a tool is, `catalog` which there are, `toolset` runs them.
-"""
+"""What members can do: `base` is what a tool is, `catalog` names them, `toolset` runs them."""
