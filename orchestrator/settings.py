@@ -18,3 +18,5 @@ class Settings(BaseModel):
     """SearXNG server that `web_search` asks; without it a search key in the environment is used."""
     keep_unfinished_days: int = 14
     """How long failed and limited runs can be resumed."""
+    approve_skills: bool = False
+    """Whether a person must approve a skill that a member made before it serves."""

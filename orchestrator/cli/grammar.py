@@ -58,6 +58,16 @@ _FILES = Argument(
     "folder whose content the members get to work on (default: `inputs` of an example folder)",
     {"metavar": "DIR"},
 )
+_MEMBER = Argument(
+    "where",
+    "whose skills: TEAM/PROFILE, or a team for its supervisor's",
+    {"metavar": "TEAM/PROFILE"},
+)
+_SKILL = Argument("skill", "the skill's name")
+_VERSION = Argument(
+    "--version", "the number of one version", {"metavar": "N", "type": int, "dest": "number"}
+)
+_WHY = Argument("--why", "the reason, kept in the history", {"metavar": "TEXT", "default": ""})
 _SESSION = Argument("--session", "name of the conversation to go on with", {"metavar": "NAME"})
 
 DEBUG = _flag("--debug", "show tracebacks and logs")
@@ -65,6 +75,7 @@ DEBUG = _flag("--debug", "show tracebacks and logs")
 GROUPS = {
     "team": "look at teams and check their files",
     "model": "see which models can serve, try one, fetch the local one",
+    "skill": "look at what members have learned, add skills, decide which serve",
     "runs": "list runs, look at them, answer, resume, cancel and rate them",
 }
 
@@ -157,6 +168,126 @@ COMMANDS = (
         ),
     ),
     Command("model pull", "download the local model and verify it", "model:pull", (_JSON,)),
+    Command(
+        "skill list",
+        "the skills of a member, and those every member may use",
+        "skill:list_skills",
+        (_MEMBER, _JSON),
+    ),
+    Command(
+        "skill show",
+        "a skill's text, where it comes from, and what the scan found",
+        "skill:show",
+        (_MEMBER, _SKILL, _VERSION, _JSON),
+    ),
+    Command(
+        "skill history",
+        "a skill's versions, what came of using them, and what happened when",
+        "skill:history",
+        (_MEMBER, _SKILL, _JSON),
+    ),
+    Command(
+        "skill diff",
+        "what a version changed",
+        "skill:show_diff",
+        (
+            _MEMBER,
+            _SKILL,
+            Argument(
+                "versions",
+                "one version (against its parent) or two (default: the newest)",
+                {"nargs": "*", "type": int, "metavar": "N"},
+            ),
+            _JSON,
+        ),
+    ),
+    Command(
+        "skill promote",
+        "move a version one step up: candidate, trial, trusted",
+        "skill:promote",
+        (
+            _MEMBER,
+            _SKILL,
+            _VERSION,
+            Argument("--to", "straight to this state", {"choices": ("trial", "trusted")}),
+            _WHY,
+            _JSON,
+        ),
+    ),
+    Command(
+        "skill rollback",
+        "let an earlier version serve again",
+        "skill:rollback",
+        (_MEMBER, _SKILL, _VERSION, _WHY, _JSON),
+    ),
+    Command(
+        "skill archive",
+        "let a skill serve no more; it is kept",
+        "skill:archive",
+        (_MEMBER, _SKILL, _WHY, _JSON),
+    ),
+    Command(
+        "skill pin",
+        "keep a skill from being archived by evidence",
+        "skill:pin",
+        (_MEMBER, _SKILL, _flag("--off", "let go of it again"), _WHY, _JSON),
+    ),
+    Command(
+        "skill approve",
+        "say that a version may serve, also one in quarantine",
+        "skill:approve",
+        (_MEMBER, _SKILL, _VERSION, _WHY, _JSON),
+    ),
+    Command(
+        "skill add",
+        "look at skills from elsewhere and add them as candidates",
+        "skill:add",
+        (
+            Argument("source", "a folder, a zip, or a URL", {"metavar": "PATH|URL"}),
+            _MEMBER,
+            Argument(
+                "--only",
+                "add this skill only; may be given several times",
+                {"metavar": "NAME", "action": "append", "default": []},
+            ),
+            _flag("--preview", "only look"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "skill share",
+        "copy a skill to another member, where it is a candidate",
+        "skill:share",
+        (
+            _MEMBER,
+            _SKILL,
+            Argument("to", "who gets it", {"metavar": "TEAM/PROFILE"}),
+            _WHY,
+            _JSON,
+        ),
+    ),
+    Command(
+        "skill export",
+        "write a skill into a folder, as the specification wants it",
+        "skill:export",
+        (
+            _MEMBER,
+            _SKILL,
+            Argument("folder", "where the skill's folder goes", {"metavar": "DIR"}),
+            _VERSION,
+            _JSON,
+        ),
+    ),
+    Command(
+        "skill lint",
+        "print what is wrong with skills; exit code 2 if one does not load",
+        "skill:lint_files",
+        (
+            Argument("paths", "folders with skills in them", {"nargs": "+", "metavar": "PATH"}),
+            _flag("--strict", "exit code 2 for whatever the specification does not allow"),
+            _JSON,
+        ),
+    ),
     Command(
         "runs list",
         "runs, the newest first",

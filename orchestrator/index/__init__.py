@@ -1,19 +1,25 @@
-"""What search is built on: the embedder all profiles share, vectors as they are stored, and the
-tokenizer that counts prompts.
+"""What search is built on: the embedder all profiles share, vectors as they are stored, words for
+full-text search, and the tokenizer that counts prompts.
 """
 
 from orchestrator.index.embedder import DIMENSION, MODEL, Embedder, EmbedderMissing
-from orchestrator.index.tokenizer import TOKENIZER, count_tokens
+from orchestrator.index.tokenizer import TOKENIZER, count_tokens, pieces
 from orchestrator.index.vectors import from_int8, stack_int8, to_int8
+from orchestrator.index.words import TOKENIZE, content_words, hidden_words, match_any
 
 __all__ = [
     "DIMENSION",
     "MODEL",
+    "TOKENIZE",
     "TOKENIZER",
     "Embedder",
     "EmbedderMissing",
+    "content_words",
     "count_tokens",
     "from_int8",
+    "hidden_words",
+    "match_any",
+    "pieces",
     "stack_int8",
     "to_int8",
 ]

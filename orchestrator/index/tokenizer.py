@@ -27,6 +27,14 @@ def token_ids(text: str, *, marked: bool) -> Sequence[int]:
     return _tokenizer().encode(whole, add_special_tokens=marked).ids
 
 
+def pieces(text: str, size: int, most: int) -> Sequence[str]:
+    """The beginning of `text` in consecutive pieces of `size` tokens, at most `most` of them."""
+    whole = text.encode(errors="replace").decode()
+    ends = _tokenizer().encode(whole, add_special_tokens=False).offsets
+    starts = range(0, min(len(ends), size * most), size)
+    return [whole[ends[at][0] : ends[min(at + size, len(ends)) - 1][1]] for at in starts]
+
+
 @functools.cache
 def _tokenizer() -> Tokenizer:
     """Loaded on first use (about 40 ms), without truncation or padding."""

@@ -23,6 +23,9 @@ MAX_BYTES = 1_000_000
 """Of a `SKILL.md`."""
 
 
+_NO_SKILLS = frozenset({".git", ".versions", ".staging", ".venv", "node_modules", "__pycache__"})
+
+
 @dataclass(frozen=True)
 class SkillDocument:
     """A skill: what it is for, how it is done, and the files that come with it."""
@@ -68,7 +71,9 @@ def read_skill(path: Path) -> SkillDocument:
 
 
 def find_skills(path: Path) -> Sequence[Path]:
-    """The folders with a `SKILL.md` at or below `path`, not deeper than one of them, sorted."""
+    """The folders with a `SKILL.md` at or below `path`, not deeper than one of them, sorted; links
+    are not followed.
+    """
     found: list[Path] = []
     waiting = [path]
     while waiting:
@@ -79,7 +84,7 @@ def find_skills(path: Path) -> Sequence[Path]:
         waiting += [
             entry
             for entry in folder.iterdir()
-            if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
+            if entry.is_dir() and not entry.is_symlink() and entry.name not in _NO_SKILLS
         ]
     return sorted(found)
 

@@ -96,8 +96,7 @@ def _text(file: str, text: str) -> Iterator[Finding]:
             verdict: FindingVerdict = "warn" if excused else rule.verdict
             count[rule.name, verdict] += 1
             if count[rule.name, verdict] <= MOST_OF_A_KIND:
-                excerpt = passage.excerpt if rule.name != "secret" else f"{match[0][:8]}…"
-                yield Finding(rule.name, verdict, file, passage.number, excerpt, rule.why)
+                yield Finding(rule.name, verdict, file, passage.number, passage.excerpt, rule.why)
 
 
 def _hidden(file: str, text: str) -> Iterator[Finding]:

@@ -10,6 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+SECRET = re.compile(
+    r"(?-i:\bsk-(?:ant-|proj-|or-v1-)[\w-]{24,}|\bgh[pousr]_[A-Za-z0-9]{36,}|"
+    r"\bgithub_pat_\w{40,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{20,}|"
+    r"\bAIza[\w-]{35}\b|\b[sr]k_live_[A-Za-z0-9]{20,}|\bglpat-[\w-]{20,}|"
+    r"\bhf_[A-Za-z0-9]{30,}|\bSG\.[\w-]{20,}\.[\w-]{20,}|"
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)"
+)
+"""Keys of well-known services."""
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -34,8 +43,9 @@ class Passage:
 
     @property
     def excerpt(self) -> str:
-        words = " ".join(self.line.split())
-        at = max(words.find(" ".join(self.match[0].split())) - 30, 0)
+        """The line, secrets left out, shortened around the match."""
+        words = " ".join(SECRET.sub(lambda secret: f"{secret[0][:8]}…", self.line).split())
+        at = max(words.find(" ".join(self.match[0].split())[:40]) - 30, 0)
         return words[at : at + 160]
 
     @property
@@ -291,10 +301,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "secret",
         "block",
-        r"(?-i:\bsk-(?:ant-|proj-|or-v1-)[\w-]{24,}|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{40,}|"
-        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{20,}|\bAIza[\w-]{35}\b|"
-        r"\b[sr]k_live_[A-Za-z0-9]{20,}|\bglpat-[\w-]{20,}|\bhf_[A-Za-z0-9]{30,}|"
-        r"\bSG\.[\w-]{20,}\.[\w-]{20,}|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)",
+        SECRET.pattern,
         "a key that seems to be real",
         ignored=_is_placeholder,
     ),

@@ -149,7 +149,7 @@ class SkillStore:
 
     def promote(self, name: str, n: int | None = None, *, who: str, why: str) -> Version:
         """One step up; by default the newest version that waits for one."""
-        version = self._waiting(name) if n is None else self.version(name, n)
+        version = self.promotable(name) if n is None else self.version(name, n)
         if version.state not in states.NEXT:
             ways = "approve it first" if version.state == "quarantined" else "there is no step up"
             raise PersonError(f"{version.label} is {version.state}: {ways}")
@@ -362,7 +362,8 @@ class SkillStore:
                 return trusted[event.active]
         return None
 
-    def _waiting(self, name: str) -> Version:
+    def promotable(self, name: str) -> Version:
+        """The version that `promote` takes when none is named."""
         versions = self.skill(name).versions
         for waiting in ("trial", "candidate", "suspect"), ("archived",):
             found = [each for each in versions if each.state in waiting]

@@ -1,0 +1,393 @@
+"""`retinue skill …`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.address import SUPERVISOR, member
+from orchestrator.cli.boundary import WRONG_USE
+from orchestrator.cli.output import Screen, columns, one_line, print_json
+from orchestrator.cli.places import home, read_team, settings
+from orchestrator.cli.target import find
+from orchestrator.database import Database
+from orchestrator.errors import NotFoundError, PersonError, Problem
+from orchestrator.home import ProfileHome
+from orchestrator.skill import (
+    PERSON,
+    Finding,
+    Preview,
+    Skill,
+    SkillDocument,
+    SkillStore,
+    Verdict,
+    Version,
+    add_imported,
+    conform,
+    diff,
+    lint,
+    open_source,
+    preview,
+    read_libraries,
+    write_skill,
+)
+
+
+def list_skills(*, where: str, as_json: bool) -> int:
+    with _store(where) as store:
+        skills = store.skills()
+        own = [_summary(store, skill) for skill in skills]
+    names = {skill["name"] for skill in own if skill["state"] != "archived"}
+    library, problems = read_libraries(project=Path.cwd(), home=home().root)
+    rows = own + [
+        _library_row(each.source, each.document)
+        for each in library
+        if each.document.name not in names
+    ]
+    if as_json:
+        print_json(rows)
+        return 0
+    with Screen() as screen:
+        table = [("SKILL", "STATE", "SERVES", "USES", "FROM", "WHAT FOR")]
+        table += [
+            (
+                row["name"],
+                row["state"],
+                f"@{row['active']}" if row["active"] else ("yes" if not row["versions"] else "-"),
+                f"{row['successes']}+ {row['failures']}-" if row["versions"] else "-",
+                row["source"],
+                one_line(row["description"], 60),
+            )
+            for row in rows
+        ]
+        for line in columns(table) if rows else ["no skills"]:
+            screen.line(line)
+        for problem in problems:
+            screen.line(str(problem), "bad")
+    return 0
+
+
+def show(*, where: str, skill: str, number: int | None, as_json: bool) -> int:
+    with _store(where) as store:
+        version = _version(store, skill, number)
+    document = version.read()
+    if as_json:
+        files = [dataclasses.asdict(file) for file in document.files]
+        body = {"body": document.body, "files": files, "license": document.license}
+        print_json({**_version_row(version), "description": document.description, **body})
+        return 0
+    with Screen() as screen:
+        screen.line(f"{version.label}: {version.state}{', serves' * version.active}", "strong")
+        for line in _origin(version):
+            screen.line(line, "quiet")
+        _show_findings(screen, version.findings)
+        screen.line(f"\n{document.description}\n\n{document.body}")
+        for file in document.files:
+            screen.line(f"{file.path}  {file.size:,} bytes{', runs' * file.executable}", "quiet")
+    return 0
+
+
+def history(*, where: str, skill: str, as_json: bool) -> int:
+    with _store(where) as store:
+        versions = store.skill(skill).versions
+        tallies = [store.evidence.tally(skill, version.n) for version in versions]
+        events = store.events(skill)
+    if as_json:
+        rows = [
+            {**_version_row(version), "evidence": dataclasses.asdict(tally)}
+            for version, tally in zip(versions, tallies, strict=True)
+        ]
+        happened = [dataclasses.asdict(event) for event in events]
+        print_json({"skill": skill, "versions": rows, "events": happened})
+        return 0
+    with Screen() as screen:
+        for version, tally in zip(versions, tallies, strict=True):
+            parent = f" from @{version.parent}" if version.parent else ""
+            outcome = f"{tally.successes} successes, {tally.failures} failures"
+            screen.line(
+                f"{version.label}{parent}: {version.state}{', serves' * version.active}, {outcome}",
+                "strong",
+            )
+            for line in _origin(version):
+                screen.line(line, "quiet")
+        screen.line()
+        for event in events:
+            which = f"@{event.n} " if event.n is not None else ""
+            why = f": {one_line(event.why)}" if event.why else ""
+            screen.line(f"{event.at:%Y-%m-%d %H:%M}  {which}{event.what}, by {event.who}{why}")
+    return 0
+
+
+def show_diff(*, where: str, skill: str, versions: list[int], as_json: bool) -> int:
+    if len(versions) > 2:
+        raise PersonError("give one version or two")
+    with _store(where) as store:
+        known = store.skill(skill).versions
+        new = store.version(skill, versions[-1]) if versions else known[-1]
+        before = versions[0] if len(versions) == 2 else new.parent
+        old = store.version(skill, before) if before is not None else None
+    text = diff(old, new)
+    if as_json:
+        print_json(
+            {"skill": skill, "old": old.n if old is not None else None, "new": new.n, "diff": text}
+        )
+    else:
+        with Screen() as screen:
+            for line in text.splitlines():
+                screen.line(
+                    line, "good" if line[0:1] == "+" else "bad" if line[0:1] == "-" else "plain"
+                )
+    return 0
+
+
+def promote(
+    *, where: str, skill: str, number: int | None, to: str | None, why: str, as_json: bool
+) -> int:
+    with _store(where) as store:
+        version = store.promotable(skill) if number is None else store.version(skill, number)
+        if to == "trial" or to == "trusted":
+            version = store.move(skill, version.n, to, who=PERSON, why=why)
+        else:
+            version = store.promote(skill, version.n, who=PERSON, why=why)
+    return _decided(version, as_json)
+
+
+def rollback(*, where: str, skill: str, number: int | None, why: str, as_json: bool) -> int:
+    with _store(where) as store:
+        version = store.rollback(skill, number, who=PERSON, why=why)
+    return _decided(version, as_json)
+
+
+def archive(*, where: str, skill: str, why: str, as_json: bool) -> int:
+    with _store(where) as store:
+        version = store.archive(skill, who=PERSON, why=why).versions[-1]
+    return _decided(version, as_json)
+
+
+def pin(*, where: str, skill: str, off: bool, why: str, as_json: bool) -> int:
+    with _store(where) as store:
+        pinned = store.pin(skill, not off, who=PERSON, why=why)
+        row = _summary(store, pinned)
+    if as_json:
+        print_json(row)
+    else:
+        with Screen() as screen:
+            screen.line(f"{skill} is {'pinned' if pinned.pinned else 'not pinned'}", "good")
+    return 0
+
+
+def approve(*, where: str, skill: str, number: int | None, why: str, as_json: bool) -> int:
+    with _store(where) as store:
+        version = store.approve(skill, number, who=PERSON, why=why)
+    return _decided(version, as_json)
+
+
+def share(*, where: str, skill: str, to: str, why: str, as_json: bool) -> int:
+    with _store(where) as store, _store(to) as other:
+        version = store.share(skill, other, who=PERSON, why=why)
+    return _decided(version, as_json)
+
+
+def export(*, where: str, skill: str, folder: str, number: int | None, as_json: bool) -> int:
+    with _store(where) as store:
+        version = _version(store, skill, number)
+    target = Path(folder).expanduser() / skill
+    if target.exists():
+        raise PersonError(f"{str(target)!r} is there already; name another folder")
+    write_skill(conform(version.read().replace(name=skill)), target)
+    if as_json:
+        print_json({"skill": skill, "version": version.n, "folder": str(target)})
+    else:
+        with Screen() as screen:
+            screen.line(f"{version.label} is in {target}", "good")
+    return 0
+
+
+def add(*, source: str, where: str, only: list[str], preview: bool, as_json: bool) -> int:
+    with _store(where) as store, open_source(source) as folder:
+        found, problems = _look(folder, only)
+        shown = source if "://" in source else str(Path(source).expanduser().absolute())
+        added = (
+            {}
+            if preview
+            else {each.document.name: add_imported(store, each, shown) for each in found}
+        )
+        rows = [_preview_row(each, added.get(each.document.name)) for each in found]
+    if as_json:
+        print_json({"skills": rows, "problems": [problem.to_dict() for problem in problems]})
+    else:
+        with Screen() as screen:
+            for each, row in zip(found, rows, strict=True):
+                _show_preview(screen, each, row["state"])
+            for problem in problems:
+                screen.line(f"not added: {problem}", "bad")
+            if added:
+                screen.line(f"\nnext: retinue skill promote {where} NAME", "quiet")
+    return WRONG_USE if problems and not found else 0
+
+
+def lint_files(*, paths: list[str], strict: bool, as_json: bool) -> int:
+    verdicts = list(lint([Path(path) for path in paths], strict=strict))
+    bad = [each for each in verdicts if not each.loads or (strict and each.problems)]
+    if as_json:
+        print_json([_verdict_row(each) for each in verdicts])
+    else:
+        with Screen() as screen:
+            for verdict in verdicts:
+                for problem in verdict.problems:
+                    screen.line(str(problem), "bad" if verdict in bad else "ask")
+            warned = sum(bool(each.problems) for each in verdicts)
+            screen.line(f"{len(verdicts)} skills, {warned} with problems", "bad" if bad else "good")
+    return WRONG_USE if bad else 0
+
+
+def _look(folder: Path, only: list[str]) -> tuple[list[Preview], list[Problem]]:
+    found, problems = preview(folder)
+    names = [each.document.name for each in found]
+    for name in only:
+        if name not in names:
+            raise NotFoundError("skill to add", name, names)
+    return [each for each in found if not only or each.document.name in only], list(problems)
+
+
+@contextmanager
+def _store(where: str) -> Generator[SkillStore]:
+    """The member's store, edits on disk picked up."""
+    chosen = settings()
+    home().create()
+    profile = _profile(where)
+    profile.create()
+    database = Database(profile.memory_db)
+    try:
+        store = SkillStore(profile, database, approval_needed=chosen.approve_skills)
+        store.refresh()
+        yield store
+    finally:
+        database.close()
+
+
+def _profile(where: str) -> ProfileHome:
+    target = find(where)
+    team = read_team(target.team, target.project)
+    profile = member(team, target.profile) if target.profile else None
+    return home().profile(team.name, profile or SUPERVISOR)
+
+
+def _version(store: SkillStore, skill: str, number: int | None) -> Version:
+    return store.skill(skill).shown if number is None else store.version(skill, number)
+
+
+def _decided(version: Version, as_json: bool) -> int:
+    if as_json:
+        print_json(_version_row(version))
+    else:
+        with Screen() as screen:
+            serves = " and serves" if version.active else ""
+            screen.line(f"{version.label} is {version.state}{serves}", "good")
+    return 0
+
+
+def _summary(store: SkillStore, skill: Skill) -> dict[str, Any]:
+    shown = skill.shown
+    tally = store.evidence.tally(skill.name, shown.n)
+    return {
+        "name": skill.name,
+        "source": shown.provenance.origin,
+        "state": shown.state,
+        "active": skill.active.n if skill.active is not None else None,
+        "versions": len(skill.versions),
+        "waiting": [
+            version.n
+            for version in skill.versions
+            if version.state in ("candidate", "trial", "quarantined") and not version.active
+        ],
+        "pinned": skill.pinned,
+        "successes": tally.successes,
+        "failures": tally.failures,
+        "description": shown.read().description,
+    }
+
+
+def _library_row(source: str, document: SkillDocument) -> dict[str, Any]:
+    return {
+        "name": document.name,
+        "source": source,
+        "state": "library",
+        "active": None,
+        "versions": 0,
+        "waiting": [],
+        "pinned": False,
+        "successes": 0,
+        "failures": 0,
+        "description": document.description,
+    }
+
+
+def _version_row(version: Version) -> dict[str, Any]:
+    return {
+        "skill": version.skill,
+        "version": version.n,
+        "state": version.state,
+        "active": version.active,
+        "parent": version.parent,
+        "sha256": version.sha256,
+        "approved_by": version.approved_by,
+        "created": version.created.isoformat(),
+        **dataclasses.asdict(version.provenance),
+        "findings": [dataclasses.asdict(finding) for finding in version.findings],
+    }
+
+
+def _preview_row(each: Preview, version: Version | None) -> dict[str, Any]:
+    document = each.document
+    return {
+        "name": document.name,
+        "description": document.description,
+        "license": document.license,
+        "files": [file.path for file in document.files],
+        "scripts": list(each.scripts),
+        "warnings": [problem.to_dict() for problem in document.warnings],
+        "findings": [dataclasses.asdict(finding) for finding in each.findings],
+        "version": version.n if version is not None else None,
+        "state": version.state if version is not None else None,
+    }
+
+
+def _verdict_row(verdict: Verdict) -> dict[str, Any]:
+    problems = [problem.to_dict() for problem in verdict.problems]
+    return {"file": verdict.file, "loads": verdict.loads, "problems": problems}
+
+
+def _show_preview(screen: Screen, each: Preview, state: str | None) -> None:
+    document = each.document
+    screen.line(f"{document.name}: {state or 'only looked at'}", "strong")
+    screen.line(f"  {one_line(document.description)}")
+    screen.line(f"  licence  {document.license or 'not stated'}")
+    screen.line(f"  files    {', '.join(file.path for file in document.files) or 'none'}")
+    if each.scripts:
+        screen.line(f"  scripts  {', '.join(each.scripts)}", "ask")
+    for problem in document.warnings:
+        screen.line(f"  {problem.key or 'file'}: {problem.problem}", "quiet")
+    _show_findings(screen, each.findings)
+
+
+def _show_findings(screen: Screen, findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        screen.line(f"  {finding}", "bad" if finding.verdict == "block" else "ask")
+
+
+def _origin(version: Version) -> Iterator[str]:
+    origin = version.provenance
+    source = f" from {origin.source}" if origin.source else ""
+    yield f"  {origin.origin} by {origin.author}{source}, {version.created:%Y-%m-%d %H:%M}"
+    if origin.reason:
+        yield f"  {one_line(origin.reason)}"
+    if origin.runs:
+        yield f"  runs {', '.join(origin.runs)}"
+    if origin.model:
+        yield f"  written by {origin.model}"
+    if version.approved_by:
+        yield f"  approved by {version.approved_by}"
