@@ -32,6 +32,11 @@ class ProfileHome:
         return self.root / "workspace"
 
     @property
+    def index(self) -> Path:
+        """What can be built again from `memory.db`."""
+        return self.root / "index"
+
+    @property
     def skills(self) -> Path:
         return self.root / "skills"
 
@@ -80,6 +85,11 @@ class Home:
     @property
     def ledger_db(self) -> Path:
         return self.state / "ledger.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that may open the profiles' `index`."""
+        return self.state / "lock"
 
     def profile(self, team: str, profile: str) -> ProfileHome:
         return ProfileHome(team, profile, self.state / team / profile)

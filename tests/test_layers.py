@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 SDK_ROOMS = {
     "anthropic": "model",
+    "chromadb": "index",
     "langchain_anthropic": "model",
     "langchain_openai": "model",
     "markdownify": "tool",
@@ -27,6 +28,7 @@ SDK_ROOMS = {
 
 HEAVY = (
     "anthropic",
+    "chromadb",
     "langchain_anthropic",
     "langchain_openai",
     "langgraph",

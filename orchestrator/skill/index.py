@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.database import Database, Schema
 from orchestrator.index import MODEL, TOKENIZE, hidden_words, match_any, pieces, to_int8
-from orchestrator.skill.vectors import StoredVectors
+from orchestrator.skill.vectors import TABLE, StoredVectors
 
 if TYPE_CHECKING:
     from orchestrator.index.vectors import Vectors
@@ -89,7 +89,7 @@ class SkillIndex:
     def __init__(self, database: Database, vectors: VectorSearch | None = None) -> None:
         """`vectors` searches what `embed_missing` stores (default: a scan over all of it)."""
         database.migrate(SCHEMA)
-        self.vectors: VectorSearch = vectors or StoredVectors(database)
+        self.vectors: VectorSearch = vectors or StoredVectors(database, TABLE)
         self._database = database
 
     def __len__(self) -> int:
@@ -152,6 +152,7 @@ class SkillIndex:
                         row["meaning"],
                     )
             done += len(rows)
+        self.vectors.refresh()
         return done
 
     def by_words(self, words: Sequence[str], most: int) -> Mapping[int, float]:
