@@ -60,7 +60,7 @@ def content(installed: Path) -> Path:
     return package / "_content"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in get_args(Kind) if (ROOT / kind).is_dir()])
+@pytest.mark.parametrize("kind", get_args(Kind))
 def test_every_content_file_of_the_checkout_is_in_it(installed: Path, kind: str) -> None:
     expected = read_all(ROOT / kind)
     assert read_all(content(installed) / kind) == expected
@@ -83,3 +83,13 @@ def test_every_team_and_agent_loads_without_a_problem(installed: Path, tmp_path:
     files = sorted([*folder.glob("profiles/*.yaml"), *folder.glob("agents/*.md")])
     printed = ask(installed, tmp_path / "home", "team", "validate", *files, "--json")
     assert json.loads(printed) == []
+
+
+def test_every_skill_loads_as_the_specification_wants_it(installed: Path, tmp_path: Path) -> None:
+    folder = content(installed) / "skills"
+    told = json.loads(
+        ask(installed, tmp_path / "home", "skill", "lint", folder, "--strict", "--json")
+    )
+    names = {path.name for path in (ROOT / "skills").iterdir()}
+    assert {Path(skill["file"]).parent.name for skill in told} == names
+    assert all(skill["loads"] and skill["problems"] == [] for skill in told)

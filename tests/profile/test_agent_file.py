@@ -89,7 +89,7 @@ def test_every_problem_of_an_agent_is_named_at_once(bench: Bench) -> None:
     found = refused(
         bench,
         "---\nname: The Role\ndescripton: x\ntools: [read, Shel]\nmodel: opnai/gpt\n"
-        "examples: none\nskills: [nothing]\n---\n",
+        "examples: none\nskills: [chek-claims]\n---\n",
     )
     assert {(problem.line, problem.key, problem.hint) for problem in found} == {
         (2, "name", "use 1 to 63 lower-case letters, digits, - and _"),
@@ -98,7 +98,7 @@ def test_every_problem_of_an_agent_is_named_at_once(bench: Bench) -> None:
         (4, "tools.1", "did you mean 'shell'?"),
         (5, "model", "did you mean 'openai'?"),
         (6, "examples", "write [a, b], or one line `- …` for each"),
-        (7, "skills.0", "there are no skills"),
+        (7, "skills.0", "did you mean 'check-claims'?"),
         (None, "", "write it below the front matter"),
     }
 
