@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -21,19 +23,30 @@ from orchestrator.agent.seat import Answer
 from orchestrator.agent.state import Brief
 from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
-from orchestrator.errors import HomeError, NotFoundError, PersonError, Question, RunBusyError
+from orchestrator.errors import (
+    HomeError,
+    NotFoundError,
+    PersonError,
+    Question,
+    RetinueError,
+    RunBusyError,
+)
 from orchestrator.events import RunState, Watcher
 from orchestrator.home import Home, cache_folder
 from orchestrator.index import TOKENIZER, count_tokens
 from orchestrator.memory.conversations import Conversations
+from orchestrator.model.base import Account, Usage
 from orchestrator.model.providers import PROVIDERS
 from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
+from orchestrator.skill import Lesson, Libraries
 from orchestrator.staff import House, TeamStaff, first_schemas
 from orchestrator.team import lock
 from orchestrator.team.base import MemberReport, RunResult
+from orchestrator.team.experience import experiences
 from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, MemberRecord, RunRecord
+from orchestrator.team.limits import RunMeter
 from orchestrator.team.runs import (
     RUN,
     Request,
@@ -46,9 +59,17 @@ from orchestrator.team.supervisor import CALL
 from orchestrator.team.supervisor_prompt import request_text
 from orchestrator.team.supervisor_prompt import system_prompt as supervisor_prompt
 from orchestrator.team.workflow import resolve_inputs
+from orchestrator.team.writing import ModelWriter
 from orchestrator.tool.catalog import CORE, TOOLS
 
 MOST_TASK_CHARS = 200_000
+
+_log = logging.getLogger(__name__)
+
+_LEARN_FROM = 20
+"""Runs at once."""
+_EMBED_AT_ONCE = 8
+"""Skills a profile gets vectors for after a run; about 0.1 s of CPU each."""
 
 _TAKE_OVER_TRIES = 15
 _TAKE_OVER_SECONDS = 0.2
@@ -134,6 +155,8 @@ class Runtime:
         self._environment = dict(environment)
         self._stack = AsyncExitStack()
         self._vocabulary = Vocabulary(TOOLS, CORE, PROVIDERS)
+        self._staffs: dict[str, TeamStaff] = {}
+        """Who has worked here, by run."""
 
     async def __aenter__(self) -> Self:
         """Raises HomeError when the home cannot be used, ConfigError for broken settings."""
@@ -147,6 +170,7 @@ class Runtime:
             environment=self._environment,
             cache=cache_folder(self._environment),
             stack=self._stack,
+            libraries=Libraries(project=self._project, home=self._home.root),
         )
         await asyncio.to_thread(self._sweep)
         return self
@@ -281,6 +305,57 @@ class Runtime:
                 tokens=len(note) // 4,
             )
 
+    async def learn(self, *, rehearsals: bool = False) -> Sequence[Lesson]:
+        """Let members learn from the runs that have ended since, in this process or before; for
+        when nobody waits for an answer any more.
+
+        A run's words are written by its own model where it has just been at work, else by rule.
+        `rehearsals`: from played scripts, too.
+        """
+        if not self._house.settings.learn:
+            return []
+        lessons: list[Lesson] = []
+        for record in self._ledger.unlearned(_LEARN_FROM):
+            if record.rehearsal and not rehearsals:
+                self._ledger.learned(record.id)
+                continue
+            with suppress(RunBusyError), self._hold(record):
+                lessons += await self._learn_from(record)
+                self._ledger.learned(record.id)
+            self._staffs.pop(record.id, None)
+        return lessons
+
+    async def _learn_from(self, record: RunRecord) -> Sequence[Lesson]:
+        members = self._ledger.members(record.id)
+        staff = self._staffs.get(record.id)
+
+        def said(profile: str) -> Conversations:
+            return self._said(record.team, profile)
+
+        lessons: list[Lesson] = []
+        for experience in await asyncio.to_thread(experiences, record, members, said):
+            profile = experience.author.partition("/")[2]
+            home = self._home.profile(record.team, profile)
+            try:
+                writer = self._writer(record, staff, profile)
+                lessons.append(await self._house.learner(home, writer).learn(experience))
+                await asyncio.to_thread(self._house.shelf(home).embed_missing, _EMBED_AT_ONCE)
+            except (RetinueError, OSError) as error:
+                _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
+        return lessons
+
+    def _writer(
+        self, record: RunRecord, staff: TeamStaff | None, profile: str
+    ) -> ModelWriter | None:
+        if staff is None or record.rehearsal:
+            return None
+        account = Account(record.id, f"{record.team}/{profile}", RunMeter(staff.team.limits))
+
+        def paid(usage: Usage, cost_usd: Decimal | None) -> None:
+            self._ledger.charge(record.id, usage, cost_usd)
+
+        return ModelWriter(staff.model(profile), account, paid)
+
     def runs(self, *, team: str | None = None, state: str | None = None) -> Sequence[RunRow]:
         """The runs of this home, newest first."""
         return [self._row(record) for record in self._ledger.runs(team=team, state=state)]
@@ -324,7 +399,10 @@ class Runtime:
             opening = request_text(task, team.members[: team.supervisor.shortlist])
         else:
             system = member_prompt(member, team.instructions)
-            opening = brief_text(Brief(task), today=datetime.now(UTC).date())
+            shelf = self._house.shelf(self._home.profile(team.name, profile))
+            can_read = "skill_view" in staff.toolset(member).names
+            skills = shelf.preview(task, member.skills) if task and can_read else ""
+            opening = brief_text(Brief(task), today=datetime.now(UTC).date(), skills=skills)
         tools = [
             {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
             for tool in first_schemas(staff, team, profile)
@@ -350,12 +428,14 @@ class Runtime:
         self, run: str, team: Team, request: Request, exchange: Exchange, watch: Watcher
     ) -> TeamRun:
         rehearsal = None if request.rehearsal is None else Path(request.rehearsal)
+        staff = TeamStaff(self._house, team, model=request.model, rehearsal=rehearsal)
+        self._staffs[run] = staff
         return TeamRun(
             run,
             team,
             request,
             owner=request.target or CALL,
-            staff=TeamStaff(self._house, team, model=request.model, rehearsal=rehearsal),
+            staff=staff,
             ledger=self._ledger,
             exchange=exchange,
             watch=watch,

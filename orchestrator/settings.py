@@ -18,5 +18,12 @@ class Settings(BaseModel):
     """SearXNG server that `web_search` asks; without it a search key in the environment is used."""
     keep_unfinished_days: int = 14
     """How long failed and limited runs can be resumed."""
+    learn: bool = True
+    """Whether members make skills of finished work, and judge those they have by what comes of it.
+    """
+    skill_nudge_turns: int = 10
+    """Turns of a conversation after which a member is asked to write down what it has learned; 0:
+    never.
+    """
     approve_skills: bool = False
     """Whether a person must approve a skill that a member made before it serves."""

@@ -21,6 +21,7 @@ from orchestrator.model.base import Model, ModelFound, ToolSchema
 from orchestrator.profile.schema import Member, Team
 from orchestrator.sandbox import Sandbox, open_sandbox
 from orchestrator.settings import Settings
+from orchestrator.skill import Learner, Libraries, Shelf, SkillStore, Writer
 from orchestrator.team.routing import Router
 from orchestrator.team.supervisor import CALL
 from orchestrator.team.supervisor_prompt import TOOLS
@@ -38,7 +39,10 @@ class House:
     cache: Path
     stack: AsyncExitStack
     """Closes what was opened."""
+    libraries: Libraries
+    """The skills beneath every profile's own."""
     embedder: Embedder = field(default_factory=Embedder)
+    shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])
     databases: dict[str, Database] = field(default_factory=dict[str, Database])
     sandboxes: dict[str, Sandbox] = field(default_factory=dict[str, Sandbox])
     models: dict[object, ModelChain] = field(default_factory=dict[object, ModelChain])
@@ -57,6 +61,25 @@ class House:
             known = self.databases[profile.address] = Database(profile.memory_db)
             self.stack.callback(known.close)
         return known
+
+    def shelf(self, profile: ProfileHome) -> Shelf:
+        """The skills the profile can use, opened once."""
+        known = self.shelves.get(profile.address)
+        if known is None:
+            database = self.database(profile)
+            store = SkillStore(profile, database, approval_needed=self.settings.approve_skills)
+            known = self.shelves[profile.address] = Shelf(
+                store, database, self.libraries.skills, embed=self.embedder.embed
+            )
+        return known
+
+    def learner(self, profile: ProfileHome, writer: Writer | None) -> Learner:
+        return Learner(
+            self.shelf(profile),
+            self.database(profile),
+            embed=self.embedder.embed,
+            writer=writer,
+        )
 
     def default_model(self) -> ModelFound:
         """The model of members that name none. Raises PersonError naming the ways to get one."""
@@ -77,7 +100,7 @@ class TeamStaff:
         self, house: House, team: Team, *, model: str | None, rehearsal: Path | None
     ) -> None:
         self._house = house
-        self._team = team
+        self.team = team
         self._model = model
         self._rehearsal = rehearsal
         self._seats: dict[str, Seat] = {}
@@ -100,14 +123,18 @@ class TeamStaff:
         return self._seats[profile]
 
     def lead(self) -> Model:
-        return self._open_model(CALL, self._team.supervisor_models)
+        return self._open_model(CALL, self.team.supervisor_models)
+
+    def model(self, profile: str) -> Model:
+        """The profile's model."""
+        return self._open_model(profile, self._member(profile).models)
 
     def router(self) -> Router:
-        team, router = self._house.routers.get(self._team.name, (None, None))
-        if team is not self._team or router is None:
+        team, router = self._house.routers.get(self.team.name, (None, None))
+        if team is not self.team or router is None:
             database = self._house.database(self._home(CALL))
-            router = Router(self._team.members, database, self._house.embedder.embed)
-            self._house.routers[self._team.name] = (self._team, router)
+            router = Router(self.team.members, database, self._house.embedder.embed)
+            self._house.routers[self.team.name] = (self.team, router)
         return router
 
     async def clear(self, profile: str, workdir: str) -> None:
@@ -126,7 +153,7 @@ class TeamStaff:
         model = self._open_model(profile, member.models)
         return Seat(
             member=member,
-            system=system_prompt(member, self._team.instructions),
+            system=system_prompt(member, self.team.instructions),
             model=model.bind(toolset.schemas),
             window=model.window,
             toolset=toolset,
@@ -137,6 +164,8 @@ class TeamStaff:
             secrets=_secrets(member, home),
             search_url=self._house.settings.searxng_url,
             cache=self._house.cache,
+            shelf=self._house.shelf(home),
+            nudge_turns=self._house.settings.skill_nudge_turns,
         )
 
     async def _sandbox(self, member: Member, home: ProfileHome) -> Sandbox:
@@ -150,7 +179,7 @@ class TeamStaff:
 
     def _open_model(self, profile: str, models: Sequence[str]) -> ModelChain:
         specs, base_url = self._specs(models)
-        key = (self._team.name, profile, specs, self._rehearsal)
+        key = (self.team.name, profile, specs, self._rehearsal)
         model = self._house.models.get(key)
         if model is None:
             model = self._house.models[key] = open_model(
@@ -173,13 +202,13 @@ class TeamStaff:
         return (str(found.spec),), found.base_url
 
     def _member(self, profile: str) -> Member:
-        member = self._team.member(profile)
+        member = self.team.member(profile)
         if member is None:
-            raise PersonError(f"{profile!r} is no member of {self._team.name} any more")
+            raise PersonError(f"{profile!r} is no member of {self.team.name} any more")
         return member
 
     def _home(self, profile: str) -> ProfileHome:
-        return self._house.home.profile(self._team.name, profile)
+        return self._house.home.profile(self.team.name, profile)
 
 
 def first_schemas(staff: TeamStaff, team: Team, profile: str) -> Sequence[ToolSchema]:

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from orchestrator.settings import Settings
+from orchestrator.skill import Libraries
 from orchestrator.staff import House, TeamStaff
 from tests.company import Company
 
@@ -15,7 +16,8 @@ async def test_two_calls_of_one_profile_that_start_together_share_its_sandbox(
 ) -> None:
     company.hire([])
     async with company.open() as runtime, AsyncExitStack() as stack:
-        house = House(company.home, Settings(), {}, company.project / "cache", stack)
+        libraries = Libraries(project=company.project, home=company.home.root)
+        house = House(company.home, Settings(), {}, company.project / "cache", stack, libraries)
         script = company.project / "rehearsal.yaml"
         staff = TeamStaff(house, runtime.team("team.yaml"), model="rehearsal", rehearsal=script)
         one, other = await asyncio.gather(staff.seat("counter"), staff.seat("counter"))

@@ -37,6 +37,8 @@ class Calls:
             secrets=seat.secrets,
             search_url=seat.search_url,
             cache=seat.cache,
+            call=call,
+            shelf=seat.shelf,
         )
 
     async def judge(self, step: str, tool_call: ToolCall) -> CallResult | Question | None:
@@ -173,9 +175,17 @@ class Calls:
             kind="tool",
             text=result.text,
             tokens=len(result.text) // 4,
-            extra={"arguments": dict(call.arguments), "outcome": result.outcome},
+            extra=_facts(call, result),
         )
         self._seat.journal.finish(self._run, self._call, f"tool/{step}", result.to_dict())
+
+
+def _facts(call: Call, result: CallResult) -> dict[str, Any]:
+    """What of a call is remembered beside its text."""
+    facts: dict[str, Any] = {"arguments": dict(call.arguments), "outcome": result.outcome}
+    if "exit_code" in result.data:
+        facts["exit_code"] = result.data["exit_code"]
+    return facts
 
 
 def one_line(arguments: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from orchestrator.agent.compress import DECIDED
 from orchestrator.agent.dialogue import Dialogue
 from orchestrator.agent.figures import untraced
 from orchestrator.agent.graph import walk
-from orchestrator.agent.prompt import brief_text
+from orchestrator.agent.prompt import NUDGE, brief_text
 from orchestrator.agent.seat import Assignment, Seat
 from orchestrator.agent.state import Brief, MemberResult
 from orchestrator.errors import LimitReached, Question, RetinueError, RunCancelled
@@ -31,6 +31,8 @@ Next = Literal["model", "approve", "tools", "end"]
 
 _STUMBLES = 3
 """Unusable replies in a row after which the member gives up."""
+_RECENT_TURNS = 4
+"""Earlier turns that skills are looked for with."""
 _REPEATS = 3
 """Times the very same calls may follow themselves."""
 
@@ -160,8 +162,38 @@ class _Turn:
             from orchestrator.tool.builtin.table import table_cards
 
             tables = await table_cards(self._seat.sandbox, self._in.workdir)
-        today = datetime.now(UTC).date()
-        return brief_text(self._brief, today=today, files=files, tables=tables)
+        return brief_text(
+            self._brief,
+            today=datetime.now(UTC).date(),
+            files=files,
+            tables=tables,
+            skills=await asyncio.to_thread(self._skills),
+            nudge=NUDGE if self._is_time_to_write() else "",
+        )
+
+    def _skills(self) -> str:
+        """Cards of the skills that fit the brief and what was said before it."""
+        shelf = self._seat.shelf
+        if shelf is None or "skill_view" not in self._seat.toolset.names:
+            return ""
+        query = "\n".join(part for part in (self._brief.goal, self._brief.context) if part)
+        recent = [text for _, text in self._history()[-_RECENT_TURNS:]]
+        recalled = shelf.recall(
+            query,
+            recent,
+            run=self._run,
+            task=self._call,
+            preferred=self._seat.member.skills,
+        )
+        return recalled.text
+
+    def _is_time_to_write(self) -> bool:
+        """Whether this turn of the session is one of those that ask for a skill."""
+        every = self._seat.nudge_turns
+        if not every or not self._brief.direct or not self._seat.toolset.finds("skill_write"):
+            return False
+        turns = self._seat.conversations.turns(self._in.session)
+        return turns > 0 and turns % every == 0
 
     def _history(self) -> list[tuple[bool, str]]:
         """Earlier turns of the session, oldest first, as (said by this profile, text)."""

@@ -15,6 +15,11 @@ If a tool gives nothing, say so; never invent a figure.
 End with your answer as plain text. Others get only this answer and the files you name in it."""
 
 
+NUDGE = """\
+(Has this conversation taught you a way of working that will be needed again? Then, after the \
+work, write it with skill_write or mend a skill with skill_patch.)"""
+
+
 def system_prompt(member: Member, instructions: str = "") -> str:
     """The part that never changes for a profile, so that a provider can cache it.
 
@@ -30,8 +35,16 @@ def system_prompt(member: Member, instructions: str = "") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def brief_text(brief: Brief, *, today: date, files: str = "", tables: str = "") -> str:
-    """The first user turn: the brief, then what lies in the folder."""
+def brief_text(
+    brief: Brief,
+    *,
+    today: date,
+    files: str = "",
+    tables: str = "",
+    skills: str = "",
+    nudge: str = "",
+) -> str:
+    """The first user turn: the brief, what lies in the folder, and the skills that may help."""
     parts = [brief.goal.strip()]
     if brief.words and brief.words.strip() not in brief.goal:
         parts.append(f"In the person's words: {brief.words.strip()}")
@@ -49,5 +62,9 @@ def brief_text(brief: Brief, *, today: date, files: str = "", tables: str = "") 
         parts.append(f"Files: {files}")
     if tables:
         parts.append(f"Tables for query_table:\n{tables}")
+    if skills:
+        parts.append(f"Skills that may help (read one with skill_view, or none):\n{skills}")
+    if nudge:
+        parts.append(nudge)
     parts.append(f"Today is {today.isoformat()}.")
     return "\n\n".join(parts)

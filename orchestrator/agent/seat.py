@@ -13,6 +13,7 @@ from orchestrator.memory.conversations import Conversations
 from orchestrator.model.base import BoundModel, Meter
 from orchestrator.profile.schema import Member
 from orchestrator.sandbox.base import Sandbox
+from orchestrator.skill import Shelf
 from orchestrator.tool.policy import Policy
 from orchestrator.tool.toolset import Toolset
 
@@ -55,6 +56,10 @@ class Seat:
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     search_url: str | None = None
     cache: Path | None = None
+    shelf: Shelf | None = None
+    nudge_turns: int = 0
+    """Turns of a session after which the member is asked to write down what it learned; 0: never.
+    """
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.cli.address import addressed, member
 from orchestrator.cli.ask import Keyboard
 from orchestrator.cli.boundary import describe
-from orchestrator.cli.conduct import EXIT_CODES, see_through
+from orchestrator.cli.conduct import EXIT_CODES, learn, see_through
 from orchestrator.cli.output import Screen
 from orchestrator.cli.places import known_model, open_runtime
 from orchestrator.cli.render import Progress, show_result
@@ -50,7 +50,9 @@ async def chat(*, where: str, model: str | None, files: str | None, session: str
                 screen.line(f"left out: {problem}", "bad")
             names = ", ".join(each.profile for each in team.members)
             screen.line(f"{team.name}: {names}. /help shows what can be typed.", "quiet")
-            return await _Chat(runtime, screen, keyboard, request).talk()
+            code = await _Chat(runtime, screen, keyboard, request).talk()
+            await learn(runtime, screen)
+            return code
 
 
 @dataclass

@@ -37,7 +37,18 @@ async def conduct(runtime: Runtime, work: Work, *, as_json: bool) -> int:
             print_json(result.to_dict())
         else:
             show_result(screen, result)
+        await learn(runtime, screen)
         return EXIT_CODES[result.state]
+
+
+async def learn(runtime: Runtime, screen: Screen) -> None:
+    """Let members learn from what has ended, now that nobody waits for it, and say what came of it.
+    What is interrupted here is made up for by the next command.
+    """
+    sys.stdout.flush()
+    for lesson in await runtime.learn():
+        for line in lesson.happened:
+            screen.line(f"learned: {line}", "quiet")
 
 
 async def see_through(

@@ -175,6 +175,18 @@ COMMANDS = (
         (_MEMBER, _JSON),
     ),
     Command(
+        "skill search",
+        "which skills a request finds, with scores",
+        "skill:search",
+        (_MEMBER, Argument("query", "the request, in a person's words"), _JSON),
+    ),
+    Command(
+        "skill reindex",
+        "build a member's index of skills anew",
+        "skill:reindex",
+        (_MEMBER, _JSON),
+    ),
+    Command(
         "skill show",
         "a skill's text, where it comes from, and what the scan found",
         "skill:show",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from orchestrator.cli.ask import Answer
-from orchestrator.cli.conduct import conduct, pass_on
+from orchestrator.cli.conduct import conduct, learn, pass_on
 from orchestrator.cli.output import Screen, columns, one_line, print_json
 from orchestrator.cli.places import known_model, open_runtime
 from orchestrator.cli.render import Line, money, show_result
@@ -106,11 +107,12 @@ async def rate(*, run: str, verdict: Literal["good", "bad"], note: str, as_json:
     async with open_runtime() as runtime:
         found = find_run(runtime, run)
         runtime.rate(found, verdict, note)
-    if as_json:
-        print_json({"run_id": found, "verdict": verdict, "note": note})
-    else:
-        with Screen() as screen:
-            screen.line(f"run {found} is rated {verdict}", "good")
+        with Screen(sys.stderr if as_json else sys.stdout) as screen:
+            if as_json:
+                print_json({"run_id": found, "verdict": verdict, "note": note})
+            else:
+                screen.line(f"run {found} is rated {verdict}", "good")
+            await learn(runtime, screen)
     return 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from orchestrator.cli.target import find
 from orchestrator.database import Database
 from orchestrator.errors import NotFoundError, PersonError, Problem
 from orchestrator.home import ProfileHome
+from orchestrator.index import Embedder
 from orchestrator.skill import (
     PERSON,
     Finding,
+    Hit,
+    Libraries,
     Preview,
+    Shelf,
     Skill,
     SkillDocument,
     SkillStore,
@@ -34,6 +39,9 @@ from orchestrator.skill import (
     read_libraries,
     write_skill,
 )
+
+_EMBED_NOW = 32
+"""Skills that get vectors while a person waits; 0.1 s each."""
 
 
 def list_skills(*, where: str, as_json: bool) -> int:
@@ -67,6 +75,51 @@ def list_skills(*, where: str, as_json: bool) -> int:
             screen.line(line)
         for problem in problems:
             screen.line(str(problem), "bad")
+    return 0
+
+
+def search(*, where: str, query: str, as_json: bool) -> int:
+    """Which skills a request finds, and why."""
+    with _shelf(where) as shelf:
+        shelf.sync(look=True)
+        waiting = shelf.embed_missing(_EMBED_NOW)
+        hits = shelf.search(query, most=10)
+    if as_json:
+        print_json([_hit_row(hit) for hit in hits])
+        return 0
+    with Screen() as screen:
+        if waiting == _EMBED_NOW:
+            screen.line("some skills are searched by words alone: retinue skill reindex", "quiet")
+        table = [("SKILL", "SCORE", "WORDS", "MEANING", "SHOWN UNASKED", "WHAT FOR")]
+        table += [
+            (
+                hit.name,
+                f"{hit.score:.2f}",
+                f"{hit.words:.2f}",
+                "-" if hit.vector is None else f"{hit.vector:.2f}",
+                "yes" if hit.clear else "no",
+                one_line(hit.description, 60),
+            )
+            for hit in hits
+        ]
+        for line in columns(table) if hits else ["nothing found"]:
+            screen.line(line)
+    return 0
+
+
+def reindex(*, where: str, as_json: bool) -> int:
+    """Build the member's index anew, words first."""
+    with _shelf(where) as shelf, Screen(sys.stderr) as screen:
+        shelf.reindex()
+        total, done = len(shelf.index), 0
+        while made := shelf.embed_missing(_EMBED_NOW):
+            done += made
+            screen.line(f"{done} of {total} skills by meaning", "quiet")
+    if as_json:
+        print_json({"skills": total, "vectors": done})
+    else:
+        with Screen() as screen:
+            screen.line(f"{total} skills are indexed, {done} of them anew by meaning", "good")
     return 0
 
 
@@ -254,6 +307,14 @@ def _look(folder: Path, only: list[str]) -> tuple[list[Preview], list[Problem]]:
 
 
 @contextmanager
+def _shelf(where: str) -> Generator[Shelf]:
+    """What the member can use, its own and the libraries' skills."""
+    with _store(where) as store, closing(Database(store.home.memory_db)) as database:
+        libraries = Libraries(project=Path.cwd(), home=home().root)
+        yield Shelf(store, database, libraries.skills, embed=Embedder().embed)
+
+
+@contextmanager
 def _store(where: str) -> Generator[SkillStore]:
     """The member's store, edits on disk picked up."""
     chosen = settings()
@@ -354,6 +415,12 @@ def _preview_row(each: Preview, version: Version | None) -> dict[str, Any]:
         "version": version.n if version is not None else None,
         "state": version.state if version is not None else None,
     }
+
+
+def _hit_row(hit: Hit) -> dict[str, Any]:
+    row = dataclasses.asdict(hit)
+    row["by"] = "words" if hit.vector is None else "words and meaning"
+    return row
 
 
 def _verdict_row(verdict: Verdict) -> dict[str, Any]:

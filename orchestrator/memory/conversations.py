@@ -45,6 +45,8 @@ class Message:
     id: int
     session: str
     run: str
+    key: str
+    """Unique within the run, e.g. `analyst#1/tool/2/0`."""
     peer: str
     """Who said it: a person's id, `team/profile`, or a tool's name."""
     kind: Kind
@@ -112,6 +114,24 @@ class Conversations:
         )
         return [_message(row) for row in reversed(rows)]
 
+    def before(self, message: Message) -> Message | None:
+        """What was said in the session before that message."""
+        row = self._database.one(
+            "SELECT * FROM messages WHERE session = ? AND kind = 'said' AND id < ? "
+            "ORDER BY id DESC LIMIT 1",
+            message.session,
+            message.id,
+        )
+        return _message(row) if row is not None else None
+
+    def turns(self, session: str) -> int:
+        """How often somebody has said something to this profile in the session."""
+        row = self._database.one(
+            "SELECT COUNT(DISTINCT run) AS n FROM messages WHERE session = ? AND kind = 'said'",
+            session,
+        )
+        return row["n"] if row is not None else 0
+
     def of_run(self, run: str) -> Sequence[Message]:
         return [
             _message(row)
@@ -124,6 +144,7 @@ def _message(row: Any) -> Message:
         id=row["id"],
         session=row["session"],
         run=row["run"],
+        key=row["key"],
         peer=row["peer"],
         kind=row["kind"],
         text=row["text"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -115,16 +115,39 @@ class Evidence:
             self._clock().isoformat(),
         )
 
-    def settle(self, run: str, outcome: Outcome) -> Sequence[Use]:
-        """What became of the run, learned later (a person's word); returns its uses."""
-        self._database.execute("UPDATE skill_use SET outcome = ? WHERE run = ?", outcome, run)
-        return self._uses("run = ?", run)
+    def settle(
+        self,
+        run: str,
+        task: str,
+        outcome: Outcome,
+        followed: Mapping[str, bool | None] | None = None,
+    ) -> Sequence[Use]:
+        """What became of the task, and by skill whether it did what the skill says; returns its
+        uses. A later word, such as a person's, replaces an earlier one.
+        """
+        with self._database.transaction():
+            for use in self.of_task(run, task):
+                did = (followed or {}).get(use.skill, use.followed)
+                self._database.execute(
+                    "UPDATE skill_use SET outcome = ?, followed = ? "
+                    "WHERE skill = ? AND n = ? AND run = ? AND task = ?",
+                    outcome,
+                    did,
+                    use.skill,
+                    use.n,
+                    run,
+                    task,
+                )
+        return self.of_task(run, task)
 
     def uses(self, skill: str, n: int | None = None) -> Sequence[Use]:
         """The oldest first."""
         if n is None:
             return self._uses("skill = ?", skill)
         return self._uses("skill = ? AND n = ?", skill, n)
+
+    def of_task(self, run: str, task: str) -> Sequence[Use]:
+        return self._uses("run = ? AND task = ?", run, task)
 
     def tally(self, skill: str, n: int) -> Tally:
         uses = self.uses(skill, n)

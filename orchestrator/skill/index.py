@@ -122,6 +122,23 @@ class SkillIndex:
         added = len(changes) - changed
         return Stats(added, changed, len(gone), total - len(gone) - changed)
 
+    def put(self, skill: IndexedSkill) -> None:
+        """Add or replace one skill."""
+        with self._database.transaction():
+            known = self._database.one("SELECT id FROM skill_index WHERE skill = ?", skill.id)
+            self._write(None if known is None else known["id"], skill, _content(skill))
+
+    def remove(self, id: str) -> None:
+        """Forget one skill, if it is there."""
+        with self._database.transaction():
+            known = self._database.one("SELECT id FROM skill_index WHERE skill = ?", id)
+            if known is not None:
+                self._remove(known["id"])
+
+    def clear(self) -> None:
+        """Forget everything, to be indexed anew; vectors of texts that come back are made again."""
+        self.update(())
+
     def embed_missing(self, embed: Embed, most: int | None = None) -> int:
         """Compute the vectors that are missing or out of date, at most `most` (about 0.1 s of CPU
         each); returns how many. For a thread in the background; each batch is kept when it is done.

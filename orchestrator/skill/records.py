@@ -181,6 +181,10 @@ class Records:
             event.at.isoformat(),
         )
 
+    def last_event(self) -> int:
+        row = self.database.one("SELECT MAX(id) AS last FROM skill_event")
+        return (row["last"] or 0) if row is not None else 0
+
     def events(self, name: str) -> Sequence[SkillEvent]:
         """The oldest first."""
         rows = self.database.all("SELECT * FROM skill_event WHERE skill = ? ORDER BY id", name)

@@ -111,6 +111,14 @@ class SkillStore:
         """Every version on trial, also beside a trusted one."""
         return [version for version in self._records.versions() if version.state == "trial"]
 
+    def note(self, name: str, n: int, what: str, *, who: str, why: str) -> None:
+        """Write something down in the skill's history that changes nothing."""
+        self._log(name, n, what, who, why)
+
+    def stamp(self) -> int:
+        """Changes with everything that is added or decided."""
+        return self._records.last_event()
+
     def events(self, name: str) -> Sequence[SkillEvent]:
         return self._records.events(name)
 
@@ -371,14 +379,13 @@ class SkillStore:
                 return found[-1]
         return versions[-1]
 
-    def _check_approval(self, version: Version, to: State) -> None:
+    def awaits_approval(self, version: Version) -> bool:
+        """Whether a person must approve the version before it serves."""
         made_by_member = version.provenance.author != PERSON
-        if (
-            self._approval_needed
-            and to in states.SERVING
-            and made_by_member
-            and version.approved_by is None
-        ):
+        return self._approval_needed and made_by_member and version.approved_by is None
+
+    def _check_approval(self, version: Version, to: State) -> None:
+        if to in states.SERVING and self.awaits_approval(version):
             raise PersonError(f"{version.label} needs a person's approval before it serves")
 
     def _log(self, name: str, n: int | None, what: str, who: str, why: str) -> None:

@@ -66,6 +66,10 @@ SCHEMA = Schema(
         ALTER TABLE runs ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
         CREATE INDEX runs_kept ON runs (state, updated) WHERE kept = 1;
         """,
+        """
+        ALTER TABLE runs ADD COLUMN learned INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX runs_to_learn ON runs (created) WHERE learned = 0;
+        """,
     ),
 )
 
@@ -135,7 +139,10 @@ class Ledger:
         """Record the run's state, what it has used in all, and whether it was a rehearsal."""
         with self._database.transaction():
             self._database.execute(
-                "UPDATE runs SET state = ?, updated = ? WHERE id = ?", state, _now(), run
+                "UPDATE runs SET state = ?, updated = ?, learned = 0 WHERE id = ?",
+                state,
+                _now(),
+                run,
             )
             if usage is not None:
                 self._database.execute(
@@ -211,6 +218,39 @@ class Ledger:
         )
         return [_record(row) for row in rows]
 
+    def unlearned(self, most: int) -> Sequence[RunRecord]:
+        """Ended runs that nobody has learned from yet, the oldest first."""
+        rows = self._database.all(
+            "SELECT * FROM runs WHERE learned = 0 AND state IN ('completed', 'failed', 'limited') "
+            "ORDER BY created LIMIT ?",
+            most,
+        )
+        return [_record(row) for row in rows]
+
+    def learned(self, run: str) -> None:
+        """Note that what could be learned from the run has been."""
+        self._database.execute("UPDATE runs SET learned = 1 WHERE id = ?", run)
+
+    def charge(self, run: str, usage: Usage, cost_usd: Decimal | None) -> None:
+        """Add what a model call after the run's end has used; an unknown price makes the sum
+        unknown.
+        """
+        with self._database.transaction():
+            before = self.run(run)
+            known = None not in (before.cost_usd, cost_usd)
+            total = (before.cost_usd or 0) + (cost_usd or 0) if known else None
+            spent = before.usage + usage
+            self._database.execute(
+                "UPDATE runs SET input_tokens = ?, output_tokens = ?, cached_tokens = ?, "
+                "reasoning_tokens = ?, cost_usd = ? WHERE id = ?",
+                spent.input,
+                spent.output,
+                spent.cached,
+                spent.reasoning,
+                None if total is None else str(total),
+                run,
+            )
+
     def forget(self, run: str) -> None:
         """Note that the run's journal and files are gone, and drop what was said to it."""
         with self._database.transaction():
@@ -219,7 +259,9 @@ class Ledger:
 
     def rate(self, run: str, verdict: Literal["good", "bad"]) -> None:
         with self._database.transaction():
-            self._database.execute("UPDATE runs SET verdict = ? WHERE id = ?", verdict, run)
+            self._database.execute(
+                "UPDATE runs SET verdict = ?, learned = 0 WHERE id = ?", verdict, run
+            )
             self._audit("person", f"run rated {verdict}", run)
 
     # mailbox

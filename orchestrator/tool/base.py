@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.sandbox.base import Sandbox
+from orchestrator.skill.shelf import Shelf
 
 
 class Arguments(BaseModel):
@@ -52,6 +53,10 @@ class ToolContext:
     search_url: str | None = None
     """SearXNG server, for `web_search`."""
     cache: Path | None = None
+    call: str = ""
+    """The member call within the run."""
+    shelf: Shelf | None = None
+    """The profile's skills; None: it has none to look at."""
 
 
 class Tool(Protocol, Generic[A]):
@@ -98,6 +103,6 @@ def _shorten(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
 def _is_noise(key: str, value: object) -> bool:
     return (
         key == "title"
-        or (key == "additionalProperties" and value is False)
+        or key in ("additionalProperties", "maxLength")  # said by the check, should it matter
         or (key == "default" and value in (None, "", [], ()))
     )

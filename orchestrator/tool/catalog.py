@@ -23,6 +23,10 @@ TOOLS = Registry(
         "web_search": f"{_BUILTIN}.web:WebSearch",
         "ask_person": f"{_BUILTIN}.person:AskPerson",
         "plan": f"{_BUILTIN}.plan:Plan",
+        "skill_view": f"{_BUILTIN}.skill:SkillView",
+        "skill_search": f"{_BUILTIN}.skill:SkillSearch",
+        "skill_write": f"{_BUILTIN}.skill:SkillWrite",
+        "skill_patch": f"{_BUILTIN}.skill:SkillPatch",
     },
 )
 """Each name leads to a class without constructor arguments that satisfies `Tool`."""
@@ -38,6 +42,7 @@ CORE = (
     "query_table",
     "ask_person",
     "plan",
+    "skill_view",
     "tool_search",
     "call_tool",
 )

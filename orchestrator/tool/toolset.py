@@ -100,6 +100,10 @@ class Toolset:
         """What the model may name in a call."""
         return [schema.name for schema in self.schemas]
 
+    def finds(self, name: str) -> bool:
+        """Whether the member can use the tool, bound or found."""
+        return name in self._bound or name in self._found
+
     @property
     def schemas(self) -> Sequence[ToolSchema]:
         """The schemas the model is bound to, in an order that never changes."""

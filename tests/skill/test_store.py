@@ -295,7 +295,7 @@ def test_uses_add_up_by_version_and_arm(store: SkillStore) -> None:
     known.record(Use("hive", 1, "r3", loaded=True))
     known.record(Use("hive", 1, "r4", served=False, outcome="failure"))
     known.record(Use("hive", 1, "r5", outcome="failure"))
-    assert [use.outcome for use in known.settle("r3", "failure")] == ["failure"]
+    assert [use.outcome for use in known.settle("r3", "", "failure")] == ["failure"]
     tally = known.tally("hive", 1)
     assert (tally.successes, tally.failures, tally.failures_in_a_row) == (1, 2, 2)
     assert (tally.successes_without, tally.failures_without) == (0, 1)

@@ -1,0 +1,100 @@
+"""What a candidate must pass before it is tried on real work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.index import count_tokens
+from orchestrator.skill import specification
+from orchestrator.skill.document import SkillDocument
+from orchestrator.skill.scan import scan
+from orchestrator.skill.shelf import Shelf
+from orchestrator.skill.triggers import written_triggers
+
+MOST_TOKENS = 5_000
+"""Of the body."""
+_FOUND_AMONG = 3
+_MOST_LOST_PLACES = 1
+"""A neighbour may fall by so much in the ranking of its own triggers."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question the gate asks."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class GateResult:
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    def __str__(self) -> str:
+        failed = [check for check in self.checks if not check.passed]
+        return "; ".join(f"{check.name}: {check.detail}" for check in failed) or "passed"
+
+
+def check_text(document: SkillDocument) -> GateResult:
+    """Specification, size, and the scan for secrets, injection and exfiltration."""
+    violations = [f"{key} {problem}" for key, problem, _ in specification.violations(document)]
+    tokens = count_tokens(document.body)
+    blocked = [str(finding) for finding in scan(document) if finding.verdict == "block"]
+    return GateResult(
+        (
+            Check("specification", not violations, "; ".join(violations)),
+            Check("size", tokens <= MOST_TOKENS, f"{tokens:,} tokens, {MOST_TOKENS:,} are allowed"),
+            Check("scan", not blocked, "; ".join(blocked[:3])),
+        )
+    )
+
+
+def check_retrieval(
+    shelf: Shelf, document: SkillDocument, near_misses: Sequence[str] = ()
+) -> GateResult:
+    """Whether its own triggers find it, near misses do not choose it, and its neighbours are found
+    as well as before. The shelf is asked with and without the skill, and left as it was.
+    """
+    triggers = written_triggers(document)
+    neighbours = _neighbours(shelf, document)
+    before = {phrase: _place(shelf, phrase, name) for name, phrase in neighbours}
+    with shelf.holding(document):
+        lost = [
+            phrase for phrase in triggers if _place(shelf, phrase, document.name) > _FOUND_AMONG
+        ]
+        wrong = [phrase for phrase in near_misses if _place(shelf, phrase, document.name) == 1]
+        displaced = [
+            f"{name!r} for {phrase!r}"
+            for name, phrase in neighbours
+            if _place(shelf, phrase, name) > before[phrase] + _MOST_LOST_PLACES
+        ]
+    return GateResult(
+        (
+            Check("own triggers", not lost, f"not found by {', '.join(map(repr, lost))}"),
+            Check("near misses", not wrong, f"found by {', '.join(map(repr, wrong))}"),
+            Check("neighbours", not displaced, f"displaces {', '.join(displaced)}"),
+        )
+    )
+
+
+def _neighbours(shelf: Shelf, document: SkillDocument) -> Sequence[tuple[str, str]]:
+    """The triggers of the nearest other skills."""
+    near = shelf.search(f"{document.name.replace('-', ' ')}. {document.description}", most=5)
+    return [
+        (hit.name, phrase)
+        for hit in near
+        if hit.name != document.name
+        for phrase in shelf.phrases(hit.name)[:3]
+    ]
+
+
+def _place(shelf: Shelf, phrase: str, name: str) -> int:
+    """Place in the ranking, counted from 1; 100 for one that is not among the first ten."""
+    names = [hit.name for hit in shelf.search(phrase, most=10)]
+    return names.index(name) + 1 if name in names else 100

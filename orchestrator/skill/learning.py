@@ -1,0 +1,256 @@
+"""Learning from finished work: evidence first, then what is worth keeping, through the gate."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.database import Database
+from orchestrator.errors import ConfigError, PersonError, ToolRetry
+from orchestrator.skill import lifecycle
+from orchestrator.skill.document import SkillDocument
+from orchestrator.skill.draft import Writer, draft, rules_of, traps_of
+from orchestrator.skill.evidence import Case, Use
+from orchestrator.skill.experience import Experience, Step, worth
+from orchestrator.skill.gate import GateResult, check_retrieval, check_text
+from orchestrator.skill.patch import Operation, apply
+from orchestrator.skill.shelf import Shelf
+from orchestrator.skill.states import State
+from orchestrator.skill.tasks import Tasks
+from orchestrator.skill.vectors import Embed
+from orchestrator.skill.version import Provenance, Version
+from orchestrator.skill.writer import conform
+
+log = logging.getLogger(__name__)
+
+EVIDENCE, GATE = "evidence", "gate"
+"""Who, when no person decides."""
+
+_NEAR = 5
+"""Skills looked at for one that does the same."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What came of one finished task."""
+
+    run: str
+    task: str
+    happened: tuple[str, ...] = ()
+    """One sentence for each decision; empty when nothing was learned."""
+
+
+class Learner:
+    """Learns for one profile, from its own work only."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        database: Database,
+        *,
+        embed: Embed | None = None,
+        writer: Writer | None = None,
+    ) -> None:
+        self._shelf = shelf
+        self._store = shelf.store
+        self._tasks = Tasks(database, embed)
+        self._writer = writer
+
+    async def learn(self, experience: Experience) -> Lesson:
+        """Take in what the world said of a task. Doing it twice changes nothing; a later sign, such
+        as a person's word, replaces an earlier one.
+
+        Without a sign from outside nothing is judged and nothing is made.
+        """
+        sign = experience.outside
+        if sign is None:
+            return Lesson(experience.run, experience.task)
+        self._shelf.sync(look=True)
+        uses = self._settle(experience, good=sign.good)
+        happened = list(self._judge(uses))
+        if sign.good:
+            happened += self._try_written(experience)
+            happened += await self._keep(experience)
+        return Lesson(experience.run, experience.task, tuple(happened))
+
+    def _settle(self, experience: Experience, *, good: bool) -> Sequence[Use]:
+        evidence = self._store.evidence
+        loaded = [use for use in evidence.of_task(experience.run, experience.task) if use.loaded]
+        followed = {use.skill: self._followed(use, experience.steps) for use in loaded}
+        uses = evidence.settle(
+            experience.run, experience.task, "success" if good else "failure", followed
+        )
+        for use in loaded:
+            if not good:
+                run, task = experience.run, experience.task
+                evidence.add_case(Case(use.skill, use.n, run, task, experience.brief))
+            elif use.n:
+                self._shelf.triggers.add(use.skill, experience.brief[:300])
+        return uses
+
+    def _followed(self, use: Use, steps: Sequence[Step]) -> bool | None:
+        """Whether it used a tool of the skill's steps; None where the steps name none."""
+        document = self._document(use)
+        body = document.body if document is not None else ""
+        named = set(re.findall(r"^\d+\. `(\w+)`", body, re.MULTILINE))
+        return bool(named & {step.tool for step in steps}) if named else None
+
+    def _document(self, use: Use) -> SkillDocument | None:
+        if use.n == 0:
+            return self._shelf.document(use.skill)
+        return self._store.version(use.skill, use.n).read()
+
+    def _judge(self, uses: Sequence[Use]) -> Sequence[str]:
+        """Promote or suspect what the task was evidence for."""
+        happened: list[str] = []
+        for use in uses:
+            if use.n == 0:
+                continue
+            version = self._store.version(use.skill, use.n)
+            verdict = lifecycle.judge(version.state, self._store.evidence.tally(use.skill, use.n))
+            if verdict is not None:
+                happened += self._move(version, verdict.to, EVIDENCE, verdict.why)
+        return happened
+
+    def _try_written(self, experience: Experience) -> Sequence[str]:
+        """What the member wrote in this run may be tried, now that the run has gone well."""
+        happened: list[str] = []
+        for skill in self._store.skills():
+            for version in skill.versions:
+                made_here = experience.run in version.provenance.runs
+                if made_here and version.state == "candidate":
+                    happened += self._pass_gate(version)
+        return happened
+
+    async def _keep(self, experience: Experience) -> Sequence[str]:
+        """Make a skill of the task, or mend the one that was used, when that is worth it."""
+        run, task = experience.run, experience.task
+        seen = self._tasks.seen_like(experience.brief, without=(run, task))
+        self._tasks.add(run, task, experience.brief)
+        reasons = worth(experience, seen_before=seen).reasons
+        sign = experience.outside
+        if not reasons or sign is None or self._tasks.learned(run, task):
+            return ()
+        reason = f"{', '.join(reasons)}; {sign.by} said it went well"
+        known = self._same_kind(experience)
+        if known is not None:
+            version = self._improve(known, experience, reason)
+        else:
+            version = await self._make(experience, reason)
+        self._tasks.mark(run, task, version.label if version is not None else known or "nothing")
+        if version is None:
+            return ()
+        return (f"{version.label} was learned: {reason}", *self._pass_gate(version))
+
+    def _same_kind(self, experience: Experience) -> str | None:
+        """The skill that this task used, or that is meant for such tasks."""
+        uses = self._store.evidence.of_task(experience.run, experience.task)
+        loaded = [use.skill for use in uses if use.loaded]
+        if loaded:
+            return loaded[0]
+        own = set(self._store.names())
+        withheld = [use.skill for use in uses if use.skill in own]
+        near = [hit.name for hit in self._shelf.search(experience.brief, most=_NEAR)]
+        candidates = [skill.name for skill in self._store.skills() if skill.active is None]
+        for name in dict.fromkeys([*withheld, *near, *candidates]):
+            if self._tasks.alike(experience.brief, self._phrases(name)):
+                return name
+        return None
+
+    def _phrases(self, name: str) -> Sequence[str]:
+        """What a skill is for, whatever its state."""
+        if name in self._store.names():
+            document = self._store.skill(name).versions[-1].read()
+            written = document.metadata.get("triggers", "").splitlines()
+            return [*written, *self._shelf.triggers.of(name)]
+        return self._shelf.phrases(name)
+
+    async def _make(self, experience: Experience, reason: str) -> Version | None:
+        document = conform(await draft(experience, self._writer))
+        if document.name in self._store.names():
+            document = document.replace(name=self._free_name(document.name))
+        return self._add(document, experience, reason, parent=None)
+
+    def _free_name(self, name: str) -> str:
+        names = set(self._store.names())
+        numbered = (f"{name[:60]}-{number}" for number in range(2, 1000))
+        return next(each for each in numbered if each not in names)
+
+    def _improve(self, name: str, experience: Experience, reason: str) -> Version | None:
+        """Add what the skill does not say yet; None when there is nothing to add."""
+        document, parent = self._base(name)
+        if document is None:
+            return None
+        body = document.body
+        for title, lines in (
+            ("## Rules", rules_of(experience.corrections)),
+            ("## Pitfalls", traps_of(experience)),
+        ):
+            new = [line for line in lines if line not in body]
+            if new:
+                body = _insert(body, title, new)
+        if body == document.body:
+            return None
+        legal = conform(document.replace(body=body, name=name))
+        return self._add(legal, experience, reason, parent=parent)
+
+    def _base(self, name: str) -> tuple[SkillDocument | None, int | None]:
+        if name in self._store.names():
+            shown = self._store.skill(name).shown
+            ok = shown.state not in ("archived", "quarantined")
+            return (shown.read(), shown.n) if ok else (None, None)
+        return self._shelf.document(name), None
+
+    def _add(
+        self, document: SkillDocument, experience: Experience, reason: str, parent: int | None
+    ) -> Version | None:
+        provenance = Provenance(
+            author=experience.author,
+            origin="learned",
+            reason=reason,
+            runs=(experience.run,),
+            model=self._writer.name if self._writer is not None else None,
+        )
+        try:
+            return self._store.add(document, provenance, parent=parent)
+        except (ConfigError, PersonError) as error:
+            log.warning("nothing was learned from run %s: %s", experience.run, error)
+            return None
+
+    def _pass_gate(self, version: Version) -> Sequence[str]:
+        """Let a candidate be tried, or say in its history why not."""
+        if version.state != "candidate":
+            return [f"{version.label} is {version.state}"]
+        document = version.read().replace(name=version.skill, warnings=())
+        result = check_text(document)
+        if result.passed:
+            result = GateResult(result.checks + check_retrieval(self._shelf, document).checks)
+        if not result.passed:
+            self._store.note(version.skill, version.n, "refused", who=GATE, why=str(result))
+            return [f"{version.label} is not tried: {result}"]
+        happened = self._move(version, "trial", GATE, "it passed every check")
+        for other in self._store.skill(version.skill).versions:
+            if other.state == "trial" and other.n < version.n:
+                happened += self._move(other, "archived", GATE, f"{version.label} takes its place")
+        return happened
+
+    def _move(self, version: Version, to: State, who: str, why: str) -> list[str]:
+        try:
+            self._store.move(version.skill, version.n, to, who=who, why=why)
+        except PersonError as error:
+            if not self._store.awaits_approval(version):
+                raise
+            self._store.note(version.skill, version.n, "waits", who=who, why=str(error))
+            return [str(error)]
+        return [f"{version.label} is {to}: {why}"]
+
+
+def _insert(body: str, title: str, lines: Sequence[str]) -> str:
+    """The body with lines added under a heading, which is made where there is none."""
+    text = "\n".join(lines)
+    try:
+        return apply(body, [Operation("add", title, f"\n{text}")])
+    except ToolRetry:
+        return apply(body, [Operation("add", "", f"\n{title}\n\n{text}")])
