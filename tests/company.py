@@ -69,16 +69,17 @@ class Company:
     async def run(self, task: str = "", **request: Any) -> RunResult:
         """Run a task in a runtime of its own, as another process would."""
         async with self.open() as runtime:
-            return await runtime.run(
-                RunRequest(
-                    team=runtime.team("team.yaml"),
-                    task=task,
-                    model="rehearsal",
-                    rehearsal=self.project / "rehearsal.yaml",
-                    **request,
-                ),
-                self.watch,
-            )
+            return await runtime.run(self.request(runtime, task, **request), self.watch)
+
+    def request(self, runtime: Runtime, task: str = "", **request: Any) -> RunRequest:
+        """A task for the team as it stands in the project now."""
+        return RunRequest(
+            team=runtime.team("team.yaml"),
+            task=task,
+            model="rehearsal",
+            rehearsal=self.project / "rehearsal.yaml",
+            **request,
+        )
 
     async def resume(self, run: str) -> RunResult:
         async with self.open() as runtime:
