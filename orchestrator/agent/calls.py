@@ -44,7 +44,9 @@ class Calls:
     async def judge(self, step: str, tool_call: ToolCall) -> CallResult | Question | None:
         """Before it runs: None to go on, a denial, or the question a person must answer first."""
         call = self._unwrap(tool_call)
-        verdict = self._seat.policy.decide(call.tool, call.arguments)
+        verdict = self._seat.policy.decide(
+            call.tool, call.arguments, self._seat.toolset.paths(call, self._context)
+        )
         if verdict == "allow":
             return None
         if verdict == "deny":

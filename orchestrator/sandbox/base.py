@@ -89,6 +89,11 @@ class Sandbox(Protocol):
     @property
     def isolation(self) -> str: ...
 
+    @property
+    def root(self) -> str:
+        """The workspace as its commands see it: an absolute path."""
+        ...
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(

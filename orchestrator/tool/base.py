@@ -18,6 +18,9 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    paths: ClassVar[tuple[str, ...]] = ()
+    """The fields that name files or folders; approvals look at these in normal form, too."""
+
 
 A = TypeVar("A", bound=Arguments, contravariant=True)
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from orchestrator.errors import RetinueError, ToolFailed, ToolRetry, Unavailable, nearest
 from orchestrator.model.base import ToolSchema
 from orchestrator.tool.base import Arguments, Tool, ToolContext, ToolResult, json_schema
+from orchestrator.tool.builtin.paths import normal
 from orchestrator.tool.catalog import TOOLS
 
 _log = logging.getLogger(__name__)
@@ -121,6 +122,13 @@ class Toolset:
     def idempotent(self, call: Call) -> bool:
         tool = self._tool(call.tool)
         return tool is None or tool.idempotent
+
+    def paths(self, call: Call, context: ToolContext) -> Sequence[str]:
+        """The files and folders the call names, in normal form from the working folder."""
+        tool = self._tool(call.tool)
+        fields = () if tool is None else tool.arguments.paths
+        given = [call.arguments.get(field) for field in fields]
+        return [normal(path, context) for path in given if isinstance(path, str)]
 
     async def run(self, call: Call, context: ToolContext) -> CallResult:
         """Run the call; a failure comes back as an outcome.

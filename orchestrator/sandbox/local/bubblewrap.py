@@ -27,6 +27,7 @@ from orchestrator.sandbox.local.sandbox import LocalSandbox
 from orchestrator.sandbox.local.stage import Stage
 from orchestrator.sandbox.local.tree import NamespaceTree, Tree
 from orchestrator.sandbox.local.walls import CLOSED, ETC, GATE, Walls, memory_file, offered
+from orchestrator.sandbox.workspace import INSIDE
 
 _NEEDED = ("--json-status-fd", "--size", "--perms", "--clearenv")
 
@@ -58,6 +59,10 @@ class Bubblewrap(LocalSandbox):
             raise
         self._proven = True
         return self
+
+    @property
+    def root(self) -> str:
+        return INSIDE
 
     @property
     def _limits(self) -> Mapping[str, str]:

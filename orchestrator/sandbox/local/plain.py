@@ -29,6 +29,10 @@ class Plain(LocalSandbox):
         super().__init__(config, home, owner=None)
 
     @property
+    def root(self) -> str:
+        return str(self._home.workspace)
+
+    @property
     def _limits(self) -> Mapping[str, str]:
         return {
             "memory_mb": "each process (RLIMIT_AS)",

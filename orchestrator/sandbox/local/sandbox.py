@@ -37,6 +37,11 @@ class LocalSandbox(ABC):
 
     isolation: ClassVar[str]
 
+    @property
+    @abstractmethod
+    def root(self) -> str:
+        """The workspace as its commands see it."""
+
     def __init__(self, config: SandboxConfig, home: ProfileHome, *, owner: int | None) -> None:
         self._config = config
         self._home = home

@@ -37,6 +37,8 @@ _SEARCH = Path(__file__).with_name("search_inside.py")
 
 
 class ReadArguments(Arguments):
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+
     path: str
     offset: int | None = None
     """First line, from 1."""
@@ -77,6 +79,8 @@ class Read:
 
 
 class WriteArguments(Arguments):
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+
     path: str
     content: str
 
@@ -101,6 +105,8 @@ class Write:
 
 
 class EditArguments(Arguments):
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+
     path: str
     old: str
     new: str
@@ -141,6 +147,8 @@ class Edit:
 
 
 class ListArguments(Arguments):
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+
     path: str | None = None
 
 
@@ -164,6 +172,8 @@ class List:
 
 
 class GlobArguments(Arguments):
+    paths: ClassVar[tuple[str, ...]] = ("pattern",)
+
     pattern: str
 
 
@@ -185,6 +195,8 @@ class Glob:
 
 
 class GrepArguments(Arguments):
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+
     pattern: str
     path: str | None = None
 

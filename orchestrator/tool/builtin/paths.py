@@ -13,14 +13,21 @@ from orchestrator.tool.base import ToolContext
 
 def located(path: str, context: ToolContext) -> str:
     """The path from the workspace's root; the sandbox judges whether it leads out."""
-    if path == INSIDE or path.startswith(f"{INSIDE}/"):
-        return posixpath.normpath(path.removeprefix(INSIDE).lstrip("/") or ".")
-    return posixpath.normpath(posixpath.join(context.workdir, path))
+    found = posixpath.normpath(posixpath.join(context.workdir, path))
+    for root in (INSIDE, context.sandbox.root):
+        if found == root or found.startswith(f"{root}/"):
+            return found.removeprefix(root).lstrip("/") or "."
+    return found
 
 
 def shown(path: str, context: ToolContext) -> str:
     """A path from the workspace's root as the model may use it again."""
     return posixpath.relpath(path, context.workdir or ".")
+
+
+def normal(path: str, context: ToolContext) -> str:
+    """The one spelling, from the working folder, of all that lead to the same place."""
+    return shown(located(path, context), context)
 
 
 @contextmanager
