@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages.tool import ToolCall
@@ -38,6 +38,7 @@ class Calls:
             search_url=seat.search_url,
             cache=seat.cache,
             call=call,
+            changing=seat.changing,
             shelf=seat.shelf,
         )
 
@@ -114,6 +115,14 @@ class Calls:
 
     def idempotent(self, tool_call: ToolCall) -> bool:
         return self._seat.toolset.idempotent(self._unwrap(tool_call))
+
+    def before(self, index: int, tool_calls: Sequence[ToolCall]) -> Sequence[int]:
+        """Which calls of a reply must have ended before that one begins."""
+        prints = [
+            self._seat.toolset.footprint(self._unwrap(each), self._context)
+            for each in tool_calls[: index + 1]
+        ]
+        return [place for place in range(index) if prints[place].clashes(prints[index])]
 
     def _unwrap(self, tool_call: ToolCall) -> Call:
         return self._seat.toolset.unwrap(tool_call["name"], tool_call["args"])

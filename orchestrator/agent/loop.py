@@ -265,16 +265,19 @@ class _Turn:
         return self._wait(questions) if questions else "tools"
 
     async def run_tools(self) -> Next:
-        """Run the calls of the reply in parallel and append their results, in order."""
+        """Run the calls of the reply and append their results, in order; in parallel, but for those
+        that change a file another one needs.
+        """
         self._in.control.check()
         calls = self._dialogue.last.tool_calls
         repeats = self._count_repeats(calls)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._run_call(index, tool_call, repeats))
-                    for index, tool_call in enumerate(calls)
-                ]
+                tasks: list[asyncio.Task[CallResult | Question | None]] = []
+                for index, tool_call in enumerate(calls):
+                    before = [tasks[place] for place in self._calls.before(index, calls)]
+                    running = self._run_call(index, tool_call, repeats, before)
+                    tasks.append(group.create_task(running))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from errors
         outcomes = [task.result() for task in tasks]
@@ -293,8 +296,16 @@ class _Turn:
         return "model"
 
     async def _run_call(
-        self, index: int, tool_call: ToolCall, repeats: int
-    ) -> CallResult | Question:
+        self,
+        index: int,
+        tool_call: ToolCall,
+        repeats: int,
+        before: Sequence[asyncio.Task[CallResult | Question | None]],
+    ) -> CallResult | Question | None:
+        """None: it was not run, for one that must come before it waits for a person."""
+        for earlier in before:
+            if not isinstance(await earlier, CallResult):
+                return None
         instead = self._denied.get(index)
         if instead is None and repeats > 1 and self._calls.idempotent(tool_call):
             instead = CallResult("retry", "the same call as before; its result stands above")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,8 @@ class Seat:
     search_url: str | None = None
     cache: Path | None = None
     shelf: Shelf | None = None
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever reads a file to write it changed."""
     nudge_turns: int = 0
     """Turns of a session after which the member is asked to write down what it learned; 0: never.
     """

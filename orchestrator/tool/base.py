@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,12 @@ class Arguments(BaseModel):
 
     paths: ClassVar[tuple[str, ...]] = ()
     """The fields that name files or folders; approvals look at these in normal form, too."""
+    whole_folder: ClassVar[bool] = False
+    """Whether the call may touch any file of the working folder."""
+    changes_files: ClassVar[bool] = False
+    """Whether it changes files, those it names or any. Calls of one reply run at once, except that
+    one waits for those before it that change what it looks at, or look at what it changes.
+    """
 
 
 A = TypeVar("A", bound=Arguments, contravariant=True)
@@ -58,6 +65,8 @@ class ToolContext:
     cache: Path | None = None
     call: str = ""
     """The member call within the run."""
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading a file to writing it changed."""
     shelf: Shelf | None = None
     """The profile's skills; None: it has none to look at."""
 

@@ -16,6 +16,7 @@ from orchestrator.model.base import ToolSchema
 from orchestrator.tool.base import Arguments, Tool, ToolContext, ToolResult, json_schema
 from orchestrator.tool.builtin.paths import normal
 from orchestrator.tool.catalog import TOOLS
+from orchestrator.tool.footprint import Footprint
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +130,16 @@ class Toolset:
         fields = () if tool is None else tool.arguments.paths
         given = [call.arguments.get(field) for field in fields]
         return [normal(path, context) for path in given if isinstance(path, str)]
+
+    def footprint(self, call: Call, context: ToolContext) -> Footprint:
+        """What of the working folder the call reads or changes."""
+        tool = self._tool(call.tool)
+        if tool is None:
+            return Footprint((), changes=False)
+        kind = tool.arguments
+        whole = kind.whole_folder or any(call.arguments.get(field) is None for field in kind.paths)
+        paths = ["."] if whole else self.paths(call, context)
+        return Footprint(paths, changes=kind.changes_files)
 
     async def run(self, call: Call, context: ToolContext) -> CallResult:
         """Run the call; a failure comes back as an outcome.

@@ -181,6 +181,72 @@ async def test_a_broken_profile_fails_alone(company: Company) -> None:
     assert ".env" in (result.error or "")
 
 
+def calls(*tools: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """All of them in one reply."""
+    listed = [{"tool": tool, "arguments": arguments} for tool, arguments in tools]
+    return {"profile": "counter", "calls": listed}
+
+
+async def test_edits_of_one_file_in_one_reply_are_all_kept(company: Company) -> None:
+    text = "".join(f"line {number};\n" for number in range(12))
+    edits = [
+        ("edit", {"path": spelt, "old": f"line {number};", "new": f"edited {number};"})
+        for number, spelt in enumerate(["a.txt", "./a.txt", "x/../a.txt"] * 4)
+    ]
+    company.hire(
+        [
+            calls(("write", {"path": "a.txt", "content": text}), *edits),
+            call("read", path="a.txt"),
+            say("{{ tool }}"),
+        ],
+        members=member(tools=["write", "edit", "read"]),
+    )
+    answer = (await company.run("Go")).answer
+    assert [f"edited {number};" in answer for number in range(12)] == [True] * 12
+
+
+async def test_calls_that_need_the_same_file_run_in_the_order_of_the_reply(
+    company: Company,
+) -> None:
+    company.hire(
+        [
+            calls(
+                ("read", {"path": "a.txt"}),
+                ("write", {"path": "a.txt", "content": "one"}),
+                ("shell", {"command": "cat a.txt; echo two > a.txt"}),
+                ("read", {"path": "./a.txt"}),
+                ("write", {"path": "a.txt", "content": "three"}),
+                ("grep", {"pattern": "three"}),
+            ),
+            say("ok"),
+        ],
+        members=member(tools=["write", "read", "shell", "grep"]),
+    )
+    await company.run("Go")
+    ended = sorted(company.seen(ToolFinished), key=lambda event: event.call_id)
+    previews = [event.preview for event in ended]
+    assert "does not exist" in previews[0]
+    assert "one" in previews[2]
+    assert previews[3] == "two"
+    assert "a.txt:1: three" in previews[5]
+
+
+async def test_calls_that_need_nothing_of_each_other_run_at_once(company: Company) -> None:
+    meet = "touch {mine}; for n in $(seq 200); do [ -e {other} ] && exit; sleep 0.05; done; exit 9"
+    company.hire(
+        [
+            calls(
+                ("shell", {"command": meet.format(mine="a", other="b")}),
+                ("shell", {"command": meet.format(mine="b", other="a")}),
+            ),
+            say("ok"),
+        ],
+        members=member(),
+    )
+    await company.run("Go")
+    assert all("exit code 0" in event.preview for event in company.seen(ToolFinished))
+
+
 async def test_a_person_sees_all_of_what_they_approve(company: Company) -> None:
     command = "echo " + "harmless " * 100 + "; rm -rf everything"
     company.hire([call("shell", command=command)], members=member(approvals={"ask": ["shell"]}))

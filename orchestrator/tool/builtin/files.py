@@ -80,6 +80,7 @@ class Read:
 
 class WriteArguments(Arguments):
     paths: ClassVar[tuple[str, ...]] = ("path",)
+    changes_files: ClassVar[bool] = True
 
     path: str
     content: str
@@ -95,8 +96,9 @@ class Write:
         """`data`: path, bytes."""
         path = located(arguments.path, context)
         data = arguments.content.encode("utf-8", "replace")
-        with named(arguments.path, path):
-            await context.sandbox.write(path, data)
+        async with context.changing:
+            with named(arguments.path, path):
+                await context.sandbox.write(path, data)
         return ToolResult(
             f"Wrote {shown(path, context)} ({len(data):,} bytes).",
             {"path": path, "bytes": len(data)},
@@ -106,6 +108,7 @@ class Write:
 
 class EditArguments(Arguments):
     paths: ClassVar[tuple[str, ...]] = ("path",)
+    changes_files: ClassVar[bool] = True
 
     path: str
     old: str
@@ -122,6 +125,17 @@ class Edit:
     async def run(self, arguments: EditArguments, context: ToolContext) -> ToolResult:
         """`data`: path, replaced. Raises ToolRetry when `old` does not fit."""
         path = located(arguments.path, context)
+        async with context.changing:
+            found = await self._replace(arguments, path, context)
+        times = "once" if found == 1 else f"{found} times"
+        return ToolResult(
+            f"Edited {shown(path, context)}: replaced {times}.",
+            {"path": path, "replaced": found},
+            files=(path,),
+        )
+
+    async def _replace(self, arguments: EditArguments, path: str, context: ToolContext) -> int:
+        """How many places were replaced."""
         with named(arguments.path, path):
             data = await context.sandbox.read(path)
         old = arguments.old.encode("utf-8", "replace")
@@ -138,12 +152,7 @@ class Edit:
             )
         with named(arguments.path, path):
             await context.sandbox.write(path, data.replace(old, new))
-        times = "once" if found == 1 else f"{found} times"
-        return ToolResult(
-            f"Edited {shown(path, context)}: replaced {times}.",
-            {"path": path, "replaced": found},
-            files=(path,),
-        )
+        return found
 
 
 class ListArguments(Arguments):
@@ -173,6 +182,7 @@ class List:
 
 class GlobArguments(Arguments):
     paths: ClassVar[tuple[str, ...]] = ("pattern",)
+    whole_folder: ClassVar[bool] = True
 
     pattern: str
 

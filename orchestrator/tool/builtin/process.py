@@ -17,6 +17,9 @@ _BASH_OR_SH = 'if command -v bash >/dev/null; then exec bash -c "$0"; else exec 
 
 
 class ShellArguments(Arguments):
+    whole_folder: ClassVar[bool] = True
+    changes_files: ClassVar[bool] = True
+
     command: str
     timeout: int | None = None
     """Seconds."""
@@ -40,6 +43,9 @@ class Shell:
 
 
 class PythonArguments(Arguments):
+    whole_folder: ClassVar[bool] = True
+    changes_files: ClassVar[bool] = True
+
     code: str
     timeout: int | None = None
     """Seconds."""

@@ -36,6 +36,8 @@ json.dump(answer, sys.stdout)
 
 
 class QueryTableArguments(Arguments):
+    whole_folder: ClassVar[bool] = True
+
     sql: str
 
 
