@@ -108,13 +108,15 @@ class Sandbox(Protocol):
         command: Sequence[str],
         *,
         cwd: str = ".",
+        within: str = ".",
         timeout: timedelta | None = None,  # noqa: ASYNC109  it is the command's, not ours
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
         on_output: OutputWatcher | None = None,
     ) -> ExecResult:
         """Run a command to its end, its timeout or our cancellation; none of its processes is left
-        behind.
+        behind. Behind walls it finds nothing of the workspace but the folder `within`, in which
+        `cwd` must lie.
         """
         ...
 

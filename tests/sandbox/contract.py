@@ -67,6 +67,18 @@ class CommandContract:
         await sandbox.write("a b/file", b"")
         assert (await sandbox.exec(["ls"], cwd="a b")).stdout == "file\n"
 
+    async def test_a_command_may_be_kept_in_a_folder(self, sandbox: Sandbox) -> None:
+        await sandbox.write("own/deep/file", b"")
+        await sandbox.write("other/file", b"")
+        line = "ls ..; touch ../new; echo > ../../other/file"
+        result = await sandbox.exec(["sh", "-c", line], cwd="own/deep", within="own")
+        assert result.stdout == "deep\n"
+        assert "own/new" in [entry.path for entry in await sandbox.list("own")]
+        written = len(await sandbox.read("other/file"))
+        assert written == (1 if sandbox.isolation == "none" else 0)
+        with pytest.raises(ToolRetry, match="does not lie in"):
+            await sandbox.exec(["true"], cwd="other", within="own")
+
     @pytest.mark.parametrize("folder", ["missing", "..", "/etc", "a/../../.."])
     async def test_a_folder_that_is_not_there_or_outside_is_refused(
         self, sandbox: Sandbox, folder: str

@@ -47,9 +47,10 @@ async def test_a_marker_stays_with_its_profile(
         own.env_file.write_text(f"VAULT={marker}\n")
         own.env_file.chmod(0o600)
     if place == "workspace":
-        (own.workspace / "vault.txt").write_text(marker)
+        (folder / "files").mkdir()
+        (folder / "files" / "vault.txt").write_text(marker)
     goal = f"guard {marker}" if place == "brief" else "guard it"
-    echo = f"echo {marker}; env" if place == "tool" else "env; cat /workspace/vault.txt"
+    echo = f"echo {marker}; env" if place == "tool" else "env; cat vault.txt"
     look = "env; ls -R / 2>/dev/null | head -2000; cat /workspace/*/* /workspace/* 2>/dev/null"
     company.hire(
         [
@@ -66,7 +67,8 @@ async def test_a_marker_stays_with_its_profile(
     if place == "session":
         await company.run(f"{goal} {marker}", target="keeper", session="shared")
     else:
-        await company.run(goal, target="keeper", session="shared")
+        files = folder / "files" if place == "workspace" else None
+        await company.run(goal, target="keeper", session="shared", files=files)
     kept = company.events[:]
     company.events.clear()
     answer = await company.run("What do you see?", target="counter", session="shared")

@@ -116,7 +116,7 @@ class Bubblewrap(LocalSandbox):
         return Walls(program, workspace, python, taken, temporary)
 
     def _launch(
-        self, command: Sequence[str], folder: str, env: Mapping[str, str]
+        self, command: Sequence[str], folder: str, within: str, env: Mapping[str, str]
     ) -> BubblewrapLaunch:
         assert self._walls is not None
         before: list[str] = []
@@ -129,7 +129,7 @@ class Bubblewrap(LocalSandbox):
         )
         return BubblewrapLaunch(
             [*before, self._walls.program],
-            self._walls.options(folder, env),
+            self._walls.options(folder, within, env),
             self._filter,
             [*GATE, *limits, *command],
         )

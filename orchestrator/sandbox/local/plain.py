@@ -45,7 +45,9 @@ class Plain(LocalSandbox):
     async def _prepare(self) -> None:
         pass
 
-    def _launch(self, command: Sequence[str], folder: str, env: Mapping[str, str]) -> PlainLaunch:
+    def _launch(
+        self, command: Sequence[str], folder: str, within: str, env: Mapping[str, str]
+    ) -> PlainLaunch:
         workspace = self._home.workspace
         own = {
             "PATH": f"{interpreter().folder}/bin:/usr/local/bin:/usr/bin:/bin",

@@ -57,7 +57,9 @@ class LocalSandbox(ABC):
         """Be ready to start commands; called before each of them. Raises SandboxUnavailable."""
 
     @abstractmethod
-    def _launch(self, command: Sequence[str], folder: str, env: Mapping[str, str]) -> Launch: ...
+    def _launch(
+        self, command: Sequence[str], folder: str, within: str, env: Mapping[str, str]
+    ) -> Launch: ...
 
     @abstractmethod
     def _kills(self) -> int:
@@ -107,6 +109,7 @@ class LocalSandbox(ABC):
         command: Sequence[str],
         *,
         cwd: str = ".",
+        within: str = ".",
         timeout: timedelta | None = None,  # noqa: ASYNC109  it is the command's, not ours
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
@@ -120,8 +123,11 @@ class LocalSandbox(ABC):
         self._calls += 1
         try:
             folder = await asyncio.to_thread(self._files.folder, cwd)
+            bounds = await asyncio.to_thread(self._files.folder, within)
+            if bounds != "." and not f"{folder}/".startswith(f"{bounds}/"):
+                raise ToolRetry(f"{cwd!r} does not lie in {within!r}")
             await self._prepare()
-            launch = self._launch(command, folder, variables)
+            launch = self._launch(command, folder, bounds, variables)
             return await self._run(launch, timeout, stdin, on_output)
         finally:
             self._calls -= 1

@@ -60,14 +60,14 @@ class Walls:
     """Where the interpreter's folder is taken from; None when `/usr` holds it."""
     temporary_bytes: int
 
-    def options(self, folder: str, env: Mapping[str, str]) -> Sequence[str]:
-        """For a command that starts in that folder of the workspace; `CLOSED` must follow them, and
-        what else is to be made before it.
+    def options(self, folder: str, within: str, env: Mapping[str, str]) -> Sequence[str]:
+        """For a command that starts in that folder of the workspace and finds only `within` of it;
+        `CLOSED` must follow them, and what else is to be made before it.
         """
         words = list(_SPACES)
         if "--disable-userns" in offered(self.program):
             words.append("--disable-userns")
-        words += [*self._system(), *self._writable()]
+        words += [*self._system(), *self._writable(within)]
         if self.python_source is not None:
             words += ["--ro-bind", str(self.python_source), str(self.python.folder)]
         for name in ("python", "python3"):
@@ -88,11 +88,11 @@ class Walls:
             words += ["--ro-bind-try", file, file]
         return [*words, "--proc", "/proc", "--dev", "/dev"]
 
-    def _writable(self) -> Sequence[str]:
+    def _writable(self, within: str) -> Sequence[str]:
         return [
             *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
             *("--size", str(self.temporary_bytes), "--tmpfs", "/tmp"),
-            *("--bind", str(self.workspace), "/workspace"),
+            *("--bind", str(self.workspace / within), str(Path("/workspace", within))),
         ]
 
 

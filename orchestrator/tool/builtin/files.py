@@ -222,8 +222,6 @@ class Grep:
     async def run(self, arguments: GrepArguments, context: ToolContext) -> ToolResult:
         """`data`: matches, isolation. Raises ToolRetry for an expression that is wrong."""
         path = located(arguments.path or ".", context)
-        if path.startswith(("/", "..")):
-            raise ToolRetry(f"{arguments.path!r} is outside the workspace")
         request = {
             "pattern": arguments.pattern,
             "path": shown(path, context),
@@ -233,6 +231,7 @@ class Grep:
         ended = await context.sandbox.exec(
             ["python3", "-I", "-S", "-c", _SEARCH.read_text(encoding="utf-8")],
             cwd=context.workdir or ".",
+            within=context.workdir or ".",
             timeout=timedelta(seconds=context.timeout_seconds),
             stdin=json.dumps(request).encode(),
         )

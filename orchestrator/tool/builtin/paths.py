@@ -12,7 +12,19 @@ from orchestrator.tool.base import ToolContext
 
 
 def located(path: str, context: ToolContext) -> str:
-    """The path from the workspace's root; the sandbox judges whether it leads out."""
+    """The path from the workspace's root. Raises ToolRetry where it leads out of the run's folder;
+    the sandbox judges the rest.
+    """
+    found = _from_root(path, context)
+    if context.workdir and not f"{found}/".startswith(f"{context.workdir}/"):
+        raise ToolRetry(
+            f"{path!r} lies outside the workspace's folder of this run, the working folder; "
+            "give a path in it"
+        )
+    return found
+
+
+def _from_root(path: str, context: ToolContext) -> str:
     found = posixpath.normpath(posixpath.join(context.workdir, path))
     for root in (INSIDE, context.sandbox.root):
         if found == root or found.startswith(f"{root}/"):
@@ -27,7 +39,7 @@ def shown(path: str, context: ToolContext) -> str:
 
 def normal(path: str, context: ToolContext) -> str:
     """The one spelling, from the working folder, of all that lead to the same place."""
-    return shown(located(path, context), context)
+    return shown(_from_root(path, context), context)
 
 
 @contextmanager

@@ -73,6 +73,7 @@ async def _run(
     ended = await context.sandbox.exec(
         command,
         cwd=context.workdir or ".",
+        within=context.workdir or ".",
         timeout=timedelta(seconds=longest),
         stdin=stdin,
         env=context.secrets,

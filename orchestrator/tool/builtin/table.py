@@ -118,6 +118,7 @@ async def _work(
     ended = await sandbox.exec(
         ["python3", "-I", "-S", "-c", _START],
         cwd=workdir or ".",
+        within=workdir or ".",
         timeout=timedelta(seconds=seconds),
         stdin=json.dumps(request).encode(),
     )

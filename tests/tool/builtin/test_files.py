@@ -104,6 +104,47 @@ class TestRead:
         assert (await call(context, "read", path="a")).text == "x"
 
 
+class TestOtherRuns:
+    """A member's workspace holds a folder for each run; a tool has that of its own."""
+
+    @pytest.fixture(
+        params=["../run2/x", "/workspace/run2/x", "{root}/run2/x", "./../run1/../run2/x"]
+    )
+    async def path(self, context: ToolContext, request: pytest.FixtureRequest) -> str:
+        await context.sandbox.write("run2/x", b"other")
+        return str(request.param).format(root=context.sandbox.root)
+
+    @pytest.mark.parametrize(
+        ("tool", "more"),
+        [
+            ("read", {}),
+            ("write", {"content": "mine"}),
+            ("edit", {"old": "other", "new": "mine"}),
+            ("list", {}),
+            ("glob", {}),
+            ("grep", {"pattern": "o"}),
+        ],
+    )
+    async def test_no_tool_reaches_them(
+        self, context: ToolContext, path: str, tool: str, more: dict[str, str]
+    ) -> None:
+        given = {"pattern": path} if tool == "glob" else {"path": path, **more}
+        with pytest.raises(ToolRetry, match="outside the workspace's folder of this run"):
+            await call(context, tool, **given)
+        assert await context.sandbox.read("run2/x") == b"other"
+
+    @pytest.mark.parametrize("path", ["..", "/workspace", "../run10"])
+    async def test_nor_what_lies_above(self, context: ToolContext, path: str) -> None:
+        await context.sandbox.write("run10/x", b"")
+        with pytest.raises(ToolRetry, match="outside the workspace's folder of this run"):
+            await call(context, "list", path=path)
+
+    async def test_the_own_folder_may_be_named_in_any_way(self, context: ToolContext) -> None:
+        await call(context, "write", path="../run1/a", content="x")
+        for path in ("a", "/workspace/run1/a", f"{context.sandbox.root}/run1/./a"):
+            assert (await call(context, "read", path=path)).text == "x"
+
+
 class TestWrite:
     async def test_it_tells_what_it_wrote(self, context: ToolContext) -> None:
         result = await call(context, "write", path="a/b.txt", content="ä\n")
@@ -222,8 +263,8 @@ class TestGrep:
         [
             ({"pattern": "("}, "no regular expression"),
             ({"pattern": "x", "path": "missing"}, "'missing' does not exist"),
-            ({"pattern": "x", "path": "../../.."}, "outside the workspace"),
-            ({"pattern": "x", "path": "/etc"}, "outside the workspace"),
+            ({"pattern": "x", "path": "../../.."}, "outside the workspace's folder of this run"),
+            ({"pattern": "x", "path": "/etc"}, "outside the workspace's folder of this run"),
         ],
     )
     async def test_bad_requests_may_be_retried(

@@ -52,6 +52,14 @@ def first_line(context: ToolContext, start: str, *rest: str) -> str:
     return ", ".join([start, *walls, *rest])
 
 
+async def test_behind_walls_only_the_folder_of_the_run_is_there(context: ToolContext) -> None:
+    await context.sandbox.write("run2/x", b"other")
+    result = await shell(context, "echo a > a; cat a; ls ..; cat ../run2/x; echo mine > ../run2/x")
+    assert "\na\nrun1\n" in result.text or context.sandbox.isolation == "none"
+    kept = await context.sandbox.read("run2/x")
+    assert (kept == b"other") is (context.sandbox.isolation != "none")
+
+
 async def test_a_command_tells_code_and_streams(context: ToolContext) -> None:
     result = await shell(context, "echo out; echo err >&2; exit 3")
     assert result.text == first_line(context, "exit code 3") + "\nout\nstderr:\nerr"
