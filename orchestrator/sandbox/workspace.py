@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import posixpath
+import re
 import shutil
 import stat
 import uuid
@@ -35,6 +36,9 @@ DEEPEST = 64
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
+"""A byte of a name that is not UTF-8, as `list` shows it."""
 
 Parts = tuple[str, ...]
 
@@ -96,7 +100,7 @@ class Workspace:
         with (
             _refusals(path),
             self.open_folder(parent, path, create=True) as folder,
-            self.replacing(folder, name, path) as file,
+            self.replacing(folder, _spelt(folder, name), path) as file,
         ):
             file.write(data)
 
@@ -121,7 +125,7 @@ class Workspace:
         """A file, a link itself, or a folder with all it holds."""
         parent, name = self._split(path)
         with _refusals(path), self.open_folder(parent, path) as folder:
-            _remove(folder, name)
+            _remove(folder, _spelt(folder, name))
 
     def put(self, source: Path, path: str) -> None:
         """Copy from the host; links in a folder are left out. Raises PersonError for a folder that
@@ -213,7 +217,8 @@ class Workspace:
 
     def _is_folder(self, parts: Parts, path: str) -> bool:
         with self.open_folder(parts[:-1], path) as parent:
-            status = os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
+            name = _spelt(parent, parts[-1])
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         return stat.S_ISDIR(status.st_mode)
 
     @contextmanager
@@ -226,7 +231,8 @@ class Workspace:
                 f"the workspace {self.root} is gone: {error.strerror}"
             ) from error
         try:
-            for part in parts:
+            for written in parts:
+                part = _spelt(descriptor, written)
                 if create:
                     self._make_folder(descriptor, part)
                 inner = _open(part, _FOLDER, descriptor, path)
@@ -245,7 +251,10 @@ class Workspace:
     @contextmanager
     def _open_file(self, path: str) -> Generator[tuple[IO[bytes], int]]:
         parent, name = self._split(path)
-        with self.open_folder(parent, path) as folder, regular(folder, name, path) as opened:
+        with (
+            self.open_folder(parent, path) as folder,
+            regular(folder, _spelt(folder, name), path) as opened,
+        ):
             yield opened
 
     @contextmanager
@@ -396,6 +405,22 @@ def _kind(mode: int) -> str:
 def _printable(path: str) -> str:
     """Names that are not UTF-8 in a form that can be shown and stored."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _spelt(folder: int, name: str) -> str:
+    """The name as it stands in the folder, where what is given is how `list` shows it."""
+    raw = _ESCAPED.sub(lambda byte: chr(0xDC00 + int(byte[1], 16)), name)
+    if raw == name or _exists(folder, name) or not _exists(folder, raw):
+        return name
+    return raw
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 _MODEL_ERRORS = {

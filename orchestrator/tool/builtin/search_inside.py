@@ -16,11 +16,15 @@ _LONGEST_LINE = 20_000
 _PREFIX_BYTES = 8_192
 _LARGEST_FILE = 64 << 20
 _SKIPPED = {".git"}
+_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
+"""A byte of a name that is not UTF-8, as `_shown` writes it."""
 
 
 def main() -> None:
     request = json.load(sys.stdin)
     top = Path(request["path"])
+    if not top.exists():
+        top = Path(_ESCAPED.sub(lambda byte: chr(0xDC00 + int(byte[1], 16)), request["path"]))
     if not top.exists():
         sys.exit(_refuse(f"{request['path']!r} does not exist"))
     try:
@@ -31,7 +35,7 @@ def main() -> None:
     for file in _files(top):
         for number, line in _lines(file):
             if wanted.search(line[:_LONGEST_LINE]):
-                found.append((str(file), number, line.strip()[: request["width"]]))
+                found.append((_shown(file), number, line.strip()[: request["width"]]))
                 if len(found) > request["most"]:
                     break
         if len(found) > request["most"]:
@@ -66,6 +70,11 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.decode("utf-8", "replace").rstrip("\r\n")
     except OSError:
         return
+
+
+def _shown(file: Path) -> str:
+    """Names that are not UTF-8 as the other file tools show and understand them."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def _refuse(problem: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,35 @@ class TestList:
             await context.sandbox.write(f"run1/{number:03}", b"")
         lines = (await call(context, "list")).text.splitlines()
         assert (len(lines), lines[-1]) == (201, "[3 more]")
+
+
+class TestNamesThatAreNotUtf8:
+    @pytest.fixture(autouse=True)
+    async def files(self, context: ToolContext, tmp_path: Path) -> None:
+        folder = tmp_path / "odd"
+        inner = os.fsencode(folder) + b"/\xe9t\xe9"
+        os.makedirs(inner)  # noqa: PTH103  its name is bytes
+        for path in (inner + b"/\xff\xfe.csv", os.fsencode(folder) + b"/plain.csv"):
+            Path(os.fsdecode(path)).write_text("a,b\n1,2\n")
+        await context.sandbox.put(folder, "run1")
+
+    async def test_what_is_listed_can_be_read_and_changed(self, context: ToolContext) -> None:
+        assert (await call(context, "list")).text == "\\xe9t\\xe9/\nplain.csv  8"
+        path = r"\xe9t\xe9/\xff\xfe.csv"
+        assert (await call(context, "glob", pattern="**/*.csv")).text.split("\n")[0] == path
+        await call(context, "edit", path=path, old="1,2", new="3,4")
+        assert (await call(context, "read", path=path)).text == "a,b\n3,4"
+        assert (await call(context, "list", path=r"\xe9t\xe9")).text == "\\xff\\xfe.csv  8"
+
+    async def test_they_are_no_hindrance_to_grep(self, context: ToolContext) -> None:
+        found = (await call(context, "grep", pattern="1,2")).text.splitlines()
+        assert found[:2] == ["plain.csv:2: 1,2", r"\xe9t\xe9/\xff\xfe.csv:2: 1,2"]
+        found = (await call(context, "grep", pattern="1,2", path=r"\xe9t\xe9")).text.splitlines()
+        assert found[0] == r"\xe9t\xe9/\xff\xfe.csv:2: 1,2"
+
+    async def test_a_name_that_only_looks_so_is_meant_as_it_is(self, context: ToolContext) -> None:
+        await call(context, "write", path=r"\xff.txt", content="x")
+        assert await context.sandbox.read("run1/\\xff.txt") == b"x"
 
 
 class TestGlob:
