@@ -39,7 +39,7 @@ _MOST_TOKENS = 256
 _MOST_CHARACTERS = 16_384
 """Looked at for those tokens."""
 _BATCH_TEXTS = 16
-_BATCH_TOKENS = 1024
+_BATCH_TOKENS = 512
 """Padded; bounds memory, and how long a query waits behind a batch."""
 
 

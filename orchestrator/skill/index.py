@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ _TRIGGERS_WEIGHT = 0.3
 _HEAD_CHARACTERS = 4_000
 """Looked at for the pieces."""
 
+_LARGE = 2_000
+"""Skills from which a word that many of them share is not looked for, when others are."""
+_COMMON = 0.3
+"""Share of the skills that makes a word common: it says little and costs the most. From 0.3 on the
+ranking is as with all words, at 0.2 it is worse.
+"""
+
 _AT_ONCE = 50
 """Skills written in one transaction; bounds how long others wait."""
 
@@ -91,6 +99,8 @@ class SkillIndex:
         database.migrate(SCHEMA)
         self.vectors: VectorSearch = vectors or StoredVectors(database, TABLE)
         self._database = database
+        self._common: dict[str, bool] = {}
+        self._common_of = 0
 
     def __len__(self) -> int:
         row = self._database.one("SELECT COUNT(*) AS n FROM skill_index")
@@ -155,10 +165,7 @@ class SkillIndex:
             )
             if not rows:
                 break
-            vectors = [
-                _meaning(embed, row["name"], row["description"], row["triggers"], row["body"])
-                for row in rows
-            ]
+            vectors = _meanings(embed, [_parts(*row[1:5]) for row in rows])
             with self._database.transaction():
                 for row, vector in zip(rows, vectors, strict=True):
                     self._database.execute(
@@ -172,17 +179,44 @@ class SkillIndex:
         self.vectors.refresh()
         return done
 
+    def missing(self) -> int:
+        """How many vectors `embed_missing` would compute."""
+        row = self._database.one(
+            "SELECT COUNT(*) AS n FROM skill_index i LEFT JOIN skill_vectors v USING (id) "
+            "WHERE v.meaning IS NOT i.meaning"
+        )
+        return row["n"] if row is not None else 0
+
     def by_words(self, words: Sequence[str], most: int) -> Mapping[int, float]:
         """The rows with any of the words that match best, with their BM25, higher being better."""
         if not words:
             return {}
+        telling = [word for word in words if not self._is_common(word)] or words
         found = self._database.all(
             f"SELECT rowid AS id, bm25(skill_words, {_WEIGHTS}) AS score FROM skill_words "
             "WHERE skill_words MATCH ? ORDER BY score LIMIT ?",
-            match_any(words),
+            match_any(telling),
             most,
         )
         return {row["id"]: -row["score"] for row in found}
+
+    def _is_common(self, word: str) -> bool:
+        """Remembered as long as the library keeps its size."""
+        size = len(self)
+        if size < _LARGE:
+            return False
+        if size != self._common_of:
+            self._common, self._common_of = {}, size
+        if word not in self._common:
+            most = int(_COMMON * size)
+            row = self._database.one(
+                "SELECT COUNT(*) AS n FROM "
+                "(SELECT 1 FROM skill_words WHERE skill_words MATCH ? LIMIT ?)",
+                match_any([word]),
+                most,
+            )
+            self._common[word] = row is not None and row["n"] == most
+        return self._common[word]
 
     def skill(self, row: int) -> tuple[str, str, str] | None:
         """Id, name and description of a row; None when it was removed meanwhile."""
@@ -245,11 +279,23 @@ def _head(body: str) -> str:
     return " ".join(_MARKUP.sub(" ", prose).split())[:_HEAD_CHARACTERS]
 
 
-def _meaning(embed: Embed, name: str, description: str, triggers: str, body: str) -> Vectors:
-    """The middle of name and description, the first pieces of the body, and the triggers."""
-    parts = pieces(_head(body), _PIECE_TOKENS, len(_PIECE_WEIGHTS))
+def _parts(name: str, description: str, triggers: str, body: str) -> Sequence[tuple[str, float]]:
+    """The texts a skill's meaning is the middle of, with their weights: name and description, the
+    first pieces of the body, and the triggers.
+    """
     phrases = triggers.splitlines()
-    vectors = embed([f"{re.sub(r'[-_]+', ' ', name)}. {description}", *parts, *phrases])
-    weights = [1.0, *_PIECE_WEIGHTS[: len(parts)]]
-    weights += [_TRIGGERS_WEIGHT / len(phrases) for _ in phrases]
-    return weights @ vectors
+    return [
+        (f"{re.sub(r'[-_]+', ' ', name)}. {description}", 1.0),
+        *zip(pieces(_head(body), _PIECE_TOKENS, len(_PIECE_WEIGHTS)), _PIECE_WEIGHTS, strict=False),
+        *((phrase, _TRIGGERS_WEIGHT / len(phrases)) for phrase in phrases),
+    ]
+
+
+def _meanings(embed: Embed, skills: Sequence[Sequence[tuple[str, float]]]) -> Sequence[Vectors]:
+    """One vector a skill; texts embedded together, so that those of a length share a batch."""
+    vectors = embed([text for parts in skills for text, _ in parts])
+    ends = list(itertools.accumulate(map(len, skills)))
+    return [
+        [weight for _, weight in parts] @ vectors[end - len(parts) : end]
+        for parts, end in zip(skills, ends, strict=True)
+    ]

@@ -122,3 +122,14 @@ def test_an_empty_library_finds_nothing(database: Database) -> None:
     assert index.update([]) == Stats(0, 0, 0, 0)
     search = SkillSearch(index, Spelling())
     assert list(search.search("anything")) == list(search.recall("anything")) == []
+
+
+def test_in_a_large_library_words_of_everybody_count_only_alone(index: SkillIndex) -> None:
+    many = [IndexedSkill(f"many/{n}", f"skill-{n}", "About boats.", "Row.") for n in range(2_000)]
+    index.update([*LIBRARY, *many])
+    assert [index.skill(row) for row in index.by_words(["boats", "invoice"], 10)] == [
+        (SKILLS[1].id, SKILLS[1].name, SKILLS[1].description)
+    ]
+    assert len(index.by_words(["boats"], 10)) == 10
+    index.update(LIBRARY)
+    assert index.by_words(["boats"], 10) == {}
