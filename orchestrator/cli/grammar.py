@@ -301,6 +301,21 @@ COMMANDS = (
         ),
     ),
     Command(
+        "skill eval",
+        "measure how well skills are found, with queries of one's own",
+        "skill_eval:evaluate_library",
+        (
+            Argument("corpus", "a folder with skills below it", {"metavar": "CORPUS_DIR"}),
+            Argument(
+                "queries",
+                'one JSON object a line: `{"query": "...", "relevant": ["folder/of/the/skill"]}`; '
+                "none relevant: nothing should be served",
+                {"metavar": "QUERIES.jsonl"},
+            ),
+            _JSON,
+        ),
+    ),
+    Command(
         "runs list",
         "runs, the newest first",
         "runs:list_runs",
