@@ -39,7 +39,7 @@ from orchestrator.model.base import Account, Usage
 from orchestrator.model.providers import PROVIDERS
 from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
-from orchestrator.skill import Lesson, Libraries
+from orchestrator.skill import Learner, Lesson, Libraries
 from orchestrator.staff import House, TeamStaff, first_schemas
 from orchestrator.team import lock
 from orchestrator.team.base import MemberReport, RunResult
@@ -212,8 +212,9 @@ class Runtime:
             self._need_model(team, target)
         run = _new_id()
         exchange = Exchange(self._home.run_folder(team.name, run))
+        warnings: Sequence[str] = ()
         if request.files is not None:
-            await asyncio.to_thread(exchange.take_inputs, request.files)
+            warnings = await asyncio.to_thread(exchange.take_inputs, request.files)
         written = Request(
             source=str(team.source.absolute()),
             session=request.session or run,
@@ -227,7 +228,7 @@ class Runtime:
         )
         entered = self._team_run(run, team, written, exchange, watch)
         entered.enter()
-        return await entered.execute()
+        return await entered.execute(warnings=warnings)
 
     async def resume(self, run: str, watch: Watcher, *, model: str | None = None) -> RunResult:
         """Go on with a run that was killed, waits, failed or hit a limit. Raises RunBusyError."""
@@ -324,6 +325,10 @@ class Runtime:
                 self._ledger.learned(record.id)
             self._staffs.pop(record.id, None)
         return lessons
+
+    def learner(self, team: str, profile: str) -> Learner:
+        """What decides about the skills of a profile; names by rule, for no run has been made."""
+        return self._house.learner(self._home.profile(team, profile), None)
 
     async def _learn_from(self, record: RunRecord) -> Sequence[Lesson]:
         members = self._ledger.members(record.id)

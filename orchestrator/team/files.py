@@ -19,6 +19,8 @@ from orchestrator.errors import HomeError, PersonError, ToolFailed, ToolRetry
 from orchestrator.sandbox.base import Sandbox
 from orchestrator.team.base import Artifact
 
+_MOST_NAMED = 5
+
 _PATH = re.compile(r"[\w./-]+\.\w+")
 
 
@@ -45,11 +47,11 @@ class Exchange:
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
 
-    def take_inputs(self, source: Path) -> None:
+    def take_inputs(self, source: Path) -> Sequence[str]:
         """Keep a copy of what the person gave, so that a resumed run finds the same files.
 
         Links stay links, so that nothing outside of the folder is copied; pipes and sockets are
-        left out. Raises PersonError.
+        left out. Returns what no member will get, one sentence. Raises PersonError.
         """
         if not source.is_dir():
             raise PersonError(f"{source} is not a folder; give the folder that holds the files")
@@ -59,7 +61,7 @@ class Exchange:
                 "without it, or set RETINUE_HOME to a place outside"
             )
         if self.inputs.exists():
-            return
+            return ()
         fresh = self.folder / "inputs.new"
         shutil.rmtree(fresh, ignore_errors=True)
         try:
@@ -70,6 +72,12 @@ class Exchange:
                 self.folder.rmdir()
             raise PersonError(f"cannot copy the files of {source}: {_why(error)}") from error
         fresh.rename(self.inputs)
+        special = _special(source)
+        if not special:
+            return ()
+        more = f", and {len(special) - _MOST_NAMED} more" if len(special) > _MOST_NAMED else ""
+        named = ", ".join(map(repr, special[:_MOST_NAMED])) + more
+        return (f"of {source}, members do not get {named}: links, pipes and sockets are left out",)
 
     def drop_inputs(self) -> None:
         """Remove the copy of what the person gave; no member will ask for it any more."""
@@ -196,6 +204,17 @@ def _digest(path: Path) -> str:
 def _move(file: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     file.replace(target)
+
+
+def _special(source: Path) -> Sequence[str]:
+    """What in the folder is neither file nor folder, the history of a repository not looked at."""
+    found: list[str] = []
+    for folder, folders, names in os.walk(source):
+        folders[:] = sorted(set(folders) - {".git"})
+        for path in (Path(folder, name) for name in sorted([*folders, *names])):
+            if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
+                found.append(_listed(path.relative_to(source)))
+    return found
 
 
 def _left_out(folder: str, names: Sequence[str]) -> set[str]:

@@ -12,7 +12,14 @@ from orchestrator.agent.seat import Answer, Assignment, Seat
 from orchestrator.agent.spending import Spent
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import NotFoundError, PersonError, Question, RetinueError, RunCancelled
-from orchestrator.events import PersonAnswered, PersonAsked, RunFinished, RunStarted, Watcher
+from orchestrator.events import (
+    PersonAnswered,
+    PersonAsked,
+    RunFinished,
+    RunStarted,
+    Warned,
+    Watcher,
+)
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model.base import Meter, Model
 from orchestrator.profile.schema import Team
@@ -126,8 +133,10 @@ class TeamRun:
         self._journal.finish(self._run, RUN, "request", asdict(self._request))
         self._ledger.open_run(self._run, self._team.name, self._owner)
 
-    async def execute(self, *, resumed: bool = False) -> RunResult:
-        """Work until the run is done, waits, or cannot go on. Raises RunBusyError."""
+    async def execute(self, *, resumed: bool = False, warnings: Sequence[str] = ()) -> RunResult:
+        """Work until the run is done, waits, or cannot go on. `warnings` are told once it has
+        begun. Raises RunBusyError.
+        """
         with lock.hold(self._exchange.folder, self._run):
             before = self._ledger.run(self._run)
             refuse_settled(before)  # another process may have settled it a moment ago
@@ -143,6 +152,8 @@ class TeamRun:
                     rehearsal=(self._request.model or "").split("/")[0] == "rehearsal",
                 )
             )
+            for warning in warnings:
+                self._watch(Warned(self._run, self._owner, warning))
             outcome = await self._until_settled(meter)
             return await self._close(outcome)
 

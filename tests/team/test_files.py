@@ -129,6 +129,24 @@ async def test_links_and_pipes_in_what_a_person_gives_are_not_followed(
         assert name not in result.answer
 
 
+async def test_a_person_is_told_what_of_their_files_is_left_out(
+    company: Company, tmp_path: Path
+) -> None:
+    folder = tmp_path / "given"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("x")
+    (folder / "deep" / "link").symlink_to(folder / "a.txt")
+    (folder / "folder").symlink_to(folder / "deep")
+    os.mkfifo(folder / "pipe")
+    company.hire([{"profile": "counter", "say": "ok"}], members={"counter": {}})
+    await company.run("Go", files=folder)
+    (warned,) = company.seen(Warned)
+    assert warned.message == (
+        f"of {folder}, members do not get 'folder', 'pipe', 'deep/link': "
+        "links, pipes and sockets are left out"
+    )
+
+
 async def test_a_folder_that_holds_the_home_is_refused_and_nothing_of_it_is_kept(
     company: Company,
 ) -> None:
