@@ -2,7 +2,8 @@
 words for full-text search, and the tokenizer that counts prompts.
 """
 
-from orchestrator.index.chroma import ChromaClients, open_vectors
+from orchestrator.index.chroma import ChromaClients
+from orchestrator.index.chroma_vectors import open_vectors
 from orchestrator.index.embedder import DIMENSION, MODEL, Embedder, EmbedderMissing
 from orchestrator.index.nearest import Embed, StoredVectors, VectorSearch
 from orchestrator.index.tokenizer import TOKENIZER, count_tokens, pieces

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from orchestrator.database import Database
 from orchestrator.home import Home, ProfileHome
 from orchestrator.index import ChromaClients, StoredVectors, open_vectors, to_int8
-from orchestrator.index.chroma import ChromaVectors
+from orchestrator.index.chroma_vectors import ChromaVectors
 from orchestrator.index.vectors import normalised
 
 TABLE = "said_vectors"
