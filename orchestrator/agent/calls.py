@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from langchain_core.messages import InvalidToolCall
 from langchain_core.messages.tool import ToolCall
 
 from orchestrator.agent.seat import Answer, Assignment, Seat
@@ -189,6 +191,18 @@ class Calls:
             extra=_facts(call, result),
         )
         self._seat.journal.finish(self._run, self._call, f"tool/{step}", result.to_dict())
+
+
+def malformed(call: InvalidToolCall) -> str:
+    """What is wrong with a call that cannot even be read."""
+    if not call["name"]:
+        return "a tool call names no tool"
+    what = f"the arguments of the call of {call['name']}"
+    try:
+        json.loads(call["args"] or "")
+    except ValueError as error:
+        return f"{what} are not JSON ({error})"
+    return f"{what} must be a JSON object, not {short(call['args'] or '', 40)}"
 
 
 def _facts(call: Call, result: CallResult) -> dict[str, Any]:

@@ -39,7 +39,9 @@ class Dialogue:
         """`tokens` is what all its calls together may use."""
         self.messages: list[BaseMessage] = []
         self.steps = 0
-        """Model calls made, replayed ones included."""
+        """Replies of the model that stand, the replayed ones included."""
+        self._taken_back = 0
+        """Replies of earlier attempts that stand no more."""
         self._model = model
         self._window = window
         self._compressor = Compressor(window, head=0)
@@ -57,9 +59,15 @@ class Dialogue:
             message for message in reversed(self.messages) if isinstance(message, AIMessage)
         )
 
+    @property
+    def asked(self) -> int:
+        """Replies of the model in all, those taken back included."""
+        return self.steps + self._taken_back
+
     def begin(self, messages: Sequence[BaseMessage]) -> None:
         """Start with messages that no compression touches: everything up to the brief."""
         self.messages = list(messages)
+        self._taken_back = len(self._journal.steps(self._run, "taken/", call=self._call))
         self._compressor = Compressor(self._window, head=len(self.messages))
 
     async def ask(
@@ -93,7 +101,9 @@ class Dialogue:
         step = f"model/{self.steps - 1}"
         entry = self._journal.get(self._run, self._call, step)
         if entry is not None:
-            self._lose(Spent.from_dict(entry.payload))
+            taken = f"taken/{secrets.token_hex(8)}"
+            spent = Spent.from_dict(entry.payload).to_dict()
+            self._journal.finish(self._run, self._call, taken, spent)
             self._journal.forget(self._run, self._call, step)
 
     @property
@@ -150,6 +160,18 @@ class Dialogue:
                 attempts=reply.attempts,
             )
         )
+
+
+def used(journals: Sequence[Journal], run: str, call: str | None = None) -> tuple[int, Spent]:
+    """Replies the run or a call of it has had, and what it has spent, also on those that broke off
+    or were taken back.
+    """
+
+    def parts(prefix: str) -> list[Mapping[str, Any]]:
+        return [part for journal in journals for part in journal.steps(run, prefix, call=call)]
+
+    replies, lost = parts("model/") + parts("taken/"), parts("lost/")
+    return len(replies), sum(map(Spent.from_dict, replies + lost), Spent())
 
 
 def _to_dict(reply: Reply) -> dict[str, Any]:

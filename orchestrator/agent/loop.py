@@ -13,7 +13,7 @@ from typing import Any, Literal, TypedDict, cast
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall
 
-from orchestrator.agent.calls import Calls
+from orchestrator.agent.calls import Calls, malformed
 from orchestrator.agent.compress import DECIDED
 from orchestrator.agent.dialogue import Dialogue
 from orchestrator.agent.figures import untraced
@@ -220,19 +220,28 @@ class _Turn:
             tool_choice="none" if self._must_answer else "auto", output=self._brief.output
         )
         if message.invalid_tool_calls:
-            return self._stumble("the arguments of your tool call were not JSON; make it again")
+            wrong = malformed(message.invalid_tool_calls[0])
+            return self._stumble(f"{wrong}; make it again", why=wrong)
         if message.tool_calls and not self._must_answer:
             self._stumbles = 0
             return "approve"
+        if message.tool_calls and not message.text.strip():
+            return self._stumble(
+                "no tool is called any more; answer now with what you have",
+                why="it keeps calling tools after it was told to answer",
+            )
         if not message.text.strip():
-            return self._stumble("your reply was empty; answer, or call a tool")
+            return self._stumble(
+                "your reply was empty; answer, or call a tool", why="its reply was empty"
+            )
         return self._answer(message.text.strip())
 
     def _answer(self, text: str) -> Next:
         if self._brief.output is not None:
             parsed = _parse(text, self._brief.output)
             if isinstance(parsed, str):
-                return self._stumble(f"your answer does not fit the schema: {parsed}; answer again")
+                wrong = f"does not fit the schema: {parsed}"
+                return self._stumble(f"your answer {wrong}; answer again", f"its answer {wrong}")
             self._output = parsed
         sources = [message.text for message in self._dialogue.messages[:-1]]
         missing = untraced(text, sources) if self._results else ()
@@ -241,15 +250,15 @@ class _Turn:
             self._in.watch(Warned(self._run, self._seat.member.profile, told))
         return self.end("completed", text)
 
-    def _stumble(self, why: str) -> Next:
-        """Tell the model what was unusable in its reply, a few times."""
+    def _stumble(self, told: str, why: str) -> Next:
+        """Tell the model what was unusable in its reply, a few times; `why` is for the person."""
         self._stumbles += 1
         if self._stumbles >= _STUMBLES:
             self._dialogue.take_back()
             return self.end("failed", f"the model gave no usable reply {_STUMBLES} times: {why}")
         text = self._dialogue.last.text.strip() or "(no answer)"
         self._dialogue.messages[-1] = AIMessage(text)
-        self._dialogue.messages.append(HumanMessage(f"({why[0].upper()}{why[1:]}.)"))
+        self._dialogue.messages.append(HumanMessage(f"({told[0].upper()}{told[1:]}.)"))
         return "model"
 
     async def approve(self) -> Next:
@@ -351,7 +360,7 @@ class _Turn:
             call=self._call,
             state=self._state,
             text=self._text,
-            steps=self._dialogue.steps,
+            steps=self._dialogue.asked,
             output=self._output if self._state == "completed" else None,
             questions=tuple(self._questions) if self._state == "waiting" else (),
         )

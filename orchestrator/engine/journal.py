@@ -67,11 +67,14 @@ class Journal:
         """Commit the step's result."""
         self._put(run, call, step, "done", result)
 
-    def steps(self, run: str, prefix: str) -> Sequence[dict[str, Any]]:
-        """The results of all done steps of the run whose name starts so."""
+    def steps(self, run: str, prefix: str, *, call: str | None = None) -> Sequence[dict[str, Any]]:
+        """The results of all done steps of the run, or of one call, whose name starts so."""
         rows = self._database.all(
-            "SELECT payload FROM journal WHERE run = ? AND state = 'done' AND step GLOB ?",
+            "SELECT payload FROM journal WHERE run = ? AND (? IS NULL OR call = ?) "
+            "AND state = 'done' AND step GLOB ?",
             run,
+            call,
+            call,
             f"{prefix}*",
         )
         return [json.loads(row["payload"]) for row in rows]

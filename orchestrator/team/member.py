@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.agent.dialogue import used
 from orchestrator.agent.loop import work
 from orchestrator.agent.seat import Assignment, Seat
 from orchestrator.agent.state import Brief, MemberResult
@@ -50,6 +52,7 @@ class Members:
         artifacts = self._exchange.listing()
         # Before anything is left in the member's home: whoever ends the run finds it there.
         await self._enter(call, profile, "running")
+        seat: Seat | None = None
         try:
             seat = await self._seat(profile)
             entry = seat.journal.get(self._in.run, call, "result")
@@ -62,13 +65,15 @@ class Members:
             if result.state == "completed":
                 await asyncio.to_thread(self._record, seat, brief, result)
         except (RunCancelled, asyncio.CancelledError):
-            await self._enter(call, profile, "cancelled")
+            await self._enter(call, profile, "cancelled", await self._asked(seat, call))
             raise
         except RetinueError as error:
-            result = MemberResult(profile, call, "failed", str(error))
+            steps = await self._asked(seat, call)
+            result = MemberResult(profile, call, "failed", str(error), steps)
         except Exception as error:
             _log.exception("call %s failed in run %s", call, self._in.run)
-            result = MemberResult(profile, call, "failed", f"internal error: {error!r}")
+            steps = await self._asked(seat, call)
+            result = MemberResult(profile, call, "failed", f"internal error: {error!r}", steps)
         await self._enter(call, profile, result.state, result.steps)
         self._in.watch(
             MemberFinished(
@@ -149,6 +154,13 @@ class Members:
             tokens=len(result.text) // 4,
         )
         seat.journal.finish(self._in.run, result.call, "result", _to_dict(result))
+
+    async def _asked(self, seat: Seat | None, call: str) -> int:
+        """Steps of a call that broke off; 0 where its journal is what failed."""
+        if seat is not None:
+            with suppress(RetinueError):
+                return (await asyncio.to_thread(used, [seat.journal], self._in.run, call))[0]
+        return 0
 
     async def _enter(self, call: str, profile: str, state: str, steps: int = 0) -> None:
         record = MemberRecord(call, profile, state, steps)

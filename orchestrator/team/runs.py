@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
+from orchestrator.agent.dialogue import used
 from orchestrator.agent.seat import Answer, Assignment, Seat
-from orchestrator.agent.spending import Spent
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import NotFoundError, PersonError, Question, RetinueError, RunCancelled
 from orchestrator.events import (
@@ -163,7 +163,7 @@ class TeamRun:
         """
         if before.state in ("queued", "limited"):
             return RunMeter(self._team.limits, self._meter)
-        steps, spent = _used(self._journals(), self._run)
+        steps, spent = used(self._journals(), self._run)
         return RunMeter(self._team.limits, self._meter, steps=steps, spent=spent)
 
     async def _until_settled(self, meter: Meter) -> Outcome:
@@ -300,7 +300,7 @@ class TeamRun:
 
     async def _close(self, outcome: Outcome) -> RunResult:
         """Settle the run: totals, the answer, and nothing left behind that is not needed."""
-        steps, spent = _used(self._journals(), self._run)
+        steps, spent = used(self._journals(), self._run)
         if self._owner == CALL and outcome.state == "completed":
             await asyncio.to_thread(
                 self._say, "answer", f"{self._team.name}/{CALL}", outcome.answer
@@ -374,13 +374,6 @@ def read_request(journal: Journal, run: str) -> Request:
     if entry is None:
         raise NotFoundError("resumable run", run, hint="it is finished; see: retinue runs show")
     return Request.from_dict(entry.payload)
-
-
-def _used(journals: Sequence[Journal], run: str) -> tuple[int, Spent]:
-    """Replies the run has had, and what it has spent, also on those that were lost."""
-    replies = [reply for journal in journals for reply in journal.steps(run, "model/")]
-    lost = [part for journal in journals for part in journal.steps(run, "lost/")]
-    return len(replies), sum(map(Spent.from_dict, replies + lost), Spent())
 
 
 def _reports(ledger: Ledger, run: str) -> tuple[MemberReport, ...]:

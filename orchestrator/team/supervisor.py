@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.messages.tool import ToolCall
 from pydantic import ValidationError
 
+from orchestrator.agent.calls import malformed
 from orchestrator.agent.dialogue import Dialogue
 from orchestrator.agent.graph import walk
 from orchestrator.agent.seat import Control
@@ -276,12 +277,15 @@ class _Lead:
                 error = f"the run has used its {hops} hand-offs"
                 self.outcome = Outcome("limited", message.text.strip(), error=error)
                 return []
+            wrong = _unusable(message)
             self._empty += 1
             if self._empty >= _EMPTY:
                 dialogue.take_back()
-                return self._stop("failed", "the supervisor's model gave an empty reply, twice")
+                why = f"the supervisor's model gave no usable reply, twice: {wrong}"
+                return self._stop("failed", why)
             dialogue.messages[-1] = AIMessage("(no answer)")
-            dialogue.messages.append(HumanMessage("(Your reply was empty. Assign, or answer.)"))
+            told = f"({wrong[0].upper()}{wrong[1:]}. Assign, or answer.)"
+            dialogue.messages.append(HumanMessage(told))
 
     async def _take_calls(
         self, dialogue: Dialogue, calls: Sequence[ToolCall]
@@ -389,6 +393,15 @@ class _Lead:
     ) -> list[_Handoff]:
         self.outcome = Outcome(state, answer, questions)
         return []
+
+
+def _unusable(message: AIMessage) -> str:
+    """What is wrong with a reply that neither gives work to anybody nor answers."""
+    if message.invalid_tool_calls:
+        return malformed(message.invalid_tool_calls[0])
+    if message.tool_calls:
+        return "tools are called though no hand-off is left"
+    return "the reply was empty"
 
 
 def _decided(profile: str, rule: str, reason: str) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.messages.tool import invalid_tool_call
 
-from orchestrator.events import PersonAsked, ToolFinished, Warned
+from orchestrator.agent.calls import malformed
+from orchestrator.events import MemberFinished, PersonAsked, ToolFinished, Warned
 from tests.company import Company
 
 
@@ -264,3 +266,39 @@ async def test_call_tool_with_arguments_that_are_none_is_explained(
         members={"counter": {"tools": ["read", "tool_search"]}},
     )
     assert (await company.run("Go")).answer == "ok"
+
+
+async def test_a_model_that_calls_for_ever_is_told_apart_from_one_that_says_nothing(
+    company: Company,
+) -> None:
+    company.hire([{**call("plan", items=[]), "repeat": True}], members=member())
+    result = await company.run("Go")
+    assert result.state == "failed"
+    assert "it keeps calling tools after it was told to answer" in (result.error or "")
+    assert "empty" not in (result.error or "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("[1,2]", "the arguments of the call of read must be a JSON object, not [1,2]"),
+        ("3", "the arguments of the call of read must be a JSON object, not 3"),
+        ('{"path": ', "the arguments of the call of read are not JSON"),
+    ],
+)
+def test_arguments_that_are_no_object_are_not_called_broken(arguments: str, expected: str) -> None:
+    wrong = malformed(invalid_tool_call(name="read", args=arguments, id="1"))
+    assert wrong.startswith(expected)
+
+
+async def test_every_reply_counts_wherever_steps_are_shown(company: Company) -> None:
+    company.hire([say(" ", repeat=True)], members=member())
+    failed = await company.run("Go")
+    assert (failed.steps, [each.steps for each in failed.members]) == (3, [3])
+    assert company.seen(MemberFinished)[0].steps == 3
+    company.hire([say(" "), say(" "), say("Done")], members=member())
+    done = await company.resume(failed.run_id)
+    assert done.state == "completed"
+    assert (done.steps, [each.steps for each in done.members]) == (4, [4])
+    async with company.open() as runtime:
+        assert runtime.show(done.run_id).row.steps == 4

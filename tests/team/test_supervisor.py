@@ -174,7 +174,7 @@ async def test_an_empty_supervisor_is_told_once_then_the_run_fails(company: Comp
     company.hire([{"profile": "supervisor", "say": " ", "repeat": True}], members=TALKERS)
     result = await company.run("Anything")
     assert result.state == "failed"
-    assert "empty reply" in (result.error or "")
+    assert "reply was empty" in (result.error or "")
 
 
 async def test_a_session_goes_on_where_it_was(company: Company) -> None:
