@@ -17,9 +17,11 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator.agent.calls import short
+from orchestrator.agent.dialogue import used
 from orchestrator.agent.prompt import brief_text
 from orchestrator.agent.prompt import system_prompt as member_prompt
 from orchestrator.agent.seat import Answer
+from orchestrator.agent.spending import Spent
 from orchestrator.agent.state import Brief
 from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
@@ -120,6 +122,11 @@ class RunRow:
     def interrupted(self) -> bool:
         """Whether its process has ended before it was done; `resume` goes on with it."""
         return self.state in ("queued", "running") and self.pid is None
+
+    @property
+    def shown_state(self) -> str:
+        """The state as a person is told it."""
+        return "interrupted" if self.interrupted else self.state
 
 
 @dataclass(frozen=True)
@@ -362,8 +369,12 @@ class Runtime:
         return ModelWriter(staff.model(profile), account, paid)
 
     def runs(self, *, team: str | None = None, state: str | None = None) -> Sequence[RunRow]:
-        """The runs of this home, newest first."""
-        return [self._row(record) for record in self._ledger.runs(team=team, state=state)]
+        """The runs of this home, newest first; `state` may be `interrupted`, and `queued` and
+        `running` mean those that are not.
+        """
+        stored = None if state == "interrupted" else state
+        rows = [self._row(record) for record in self._ledger.runs(team=team, state=stored)]
+        return [row for row in rows if state in (None, row.shown_state)]
 
     def show(self, run: str) -> RunDetail:
         """All that is known of a run. Raises NotFoundError."""
@@ -378,7 +389,7 @@ class Runtime:
         said.sort(key=lambda pair: pair[0].at)
         return RunDetail(
             row=self._row(record),
-            result=self._result(record, members),
+            result=self._result(self._counted(record), self._seen(record, members)),
             history=[
                 {
                     "at": message.at.isoformat(),
@@ -391,6 +402,18 @@ class Runtime:
                 for message, profile in said
             ],
         )
+
+    def _seen(self, record: RunRecord, members: Sequence[MemberRecord]) -> Sequence[MemberRecord]:
+        """The members with the steps of their calls that have not ended."""
+
+        def counted(member: MemberRecord) -> MemberRecord:
+            home = self._home.profile(record.team, member.profile)
+            if member.state != "running" or not home.memory_db.exists():
+                return member
+            journal = Journal(self._house.database(home))
+            return replace(member, steps=used([journal], record.id, member.call)[0])
+
+        return [counted(member) for member in members]
 
     def first_request(self, team: Team, profile: str, task: str = "") -> FirstRequest:
         """The exact first request of a profile, and its size. Raises NotFoundError."""
@@ -456,6 +479,7 @@ class Runtime:
         return member.profile
 
     def _row(self, record: RunRecord) -> RunRow:
+        record = self._counted(record)
         working = record.state in ("queued", "running")
         folder = self._home.run_folder(record.team, record.id)
         return RunRow(
@@ -471,6 +495,25 @@ class Runtime:
             verdict=record.verdict,
             pid=lock.holder(folder) if working else None,
         )
+
+    def _counted(self, record: RunRecord) -> RunRecord:
+        """The record with what the run has used by now, which is entered only when it is settled.
+
+        A profile whose home cannot be read is left out.
+        """
+        if record.state not in ("queued", "running"):
+            return record
+        steps, spent = record.steps, Spent(record.usage, record.cost_usd)
+        with suppress(HomeError):
+            steps, spent = used(self._journals(record), record.id)
+        return replace(record, steps=steps, usage=spent.usage, cost_usd=spent.cost_usd)
+
+    def _journals(self, record: RunRecord) -> Sequence[Journal]:
+        """Of all who have something of the run."""
+        members = self._ledger.members(record.id)
+        profiles = {record.owner, *(member.profile for member in members)}
+        homes = [self._home.profile(record.team, profile) for profile in profiles]
+        return [Journal(self._house.database(home)) for home in homes if home.memory_db.exists()]
 
     def _task(self, record: RunRecord) -> str:
         """One broken profile hides the tasks of its own runs only."""
@@ -519,11 +562,11 @@ class Runtime:
 
     def _forget(self, record: RunRecord) -> None:
         """Drop what a resume would need; what was said stays with the profiles."""
+        for journal in self._journals(record):
+            journal.drop(record.id)
         members = self._ledger.members(record.id)
         for profile in {record.owner, *(member.profile for member in members)}:
             home = self._home.profile(record.team, profile)
-            if home.memory_db.exists():
-                Journal(self._house.database(home)).drop(record.id)
             shutil.rmtree(home.workspace / record.id, ignore_errors=True)
         self._exchange(record).drop_inputs()
         self._ledger.forget(record.id)

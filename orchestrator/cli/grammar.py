@@ -328,6 +328,7 @@ COMMANDS = (
                     "choices": (
                         "queued",
                         "running",
+                        "interrupted",
                         "waiting",
                         "completed",
                         "failed",

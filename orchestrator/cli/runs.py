@@ -158,7 +158,7 @@ def _table(rows: Sequence[RunRow]) -> list[str]:
             *(
                 (
                     row.run_id,
-                    "interrupted" if row.interrupted else row.state,
+                    row.shown_state,
                     row.team,
                     _time(row.created),
                     str(row.steps),
@@ -175,7 +175,7 @@ def _table(rows: Sequence[RunRow]) -> list[str]:
 
 def _row(row: RunRow) -> Mapping[str, Any]:
     times = {"created": row.created.isoformat(), "updated": row.updated.isoformat()}
-    return {**dataclasses.asdict(row), **times}
+    return {**dataclasses.asdict(row), **times, "interrupted": row.interrupted}
 
 
 def _time(at: datetime) -> str:

@@ -134,6 +134,23 @@ def test_a_run_whose_process_has_ended_says_how_to_go_on(project: Project, home:
     project.type("runs", "list")
 
 
+def test_an_interrupted_run_is_found_by_that_word_with_what_it_has_used(
+    project: Project, home: Home
+) -> None:
+    project.play(ASKS)
+    asked = project.rehearse("run", "desk/writer", "write", "--json").data
+    ledger = Database(home.ledger_db)
+    ledger.execute("UPDATE runs SET state = 'running', steps = 0, input_tokens = 0")
+    ledger.execute("UPDATE run_members SET state = 'running', steps = 0")
+    ledger.close()
+    assert project.type("runs", "list", "--state", "running", "--json").data == []
+    (row,) = project.type("runs", "list", "--state", "interrupted", "--json").data
+    assert row["interrupted"] is True
+    assert (row["steps"], row["tokens"]) == (1, sum(asked["usage"].values()))
+    shown = project.type("runs", "show", "last", "--json").data
+    assert (shown["steps"], shown["members"][0]["steps"]) == (1, 1)
+
+
 def test_a_broken_profile_hides_its_own_runs_only(project: Project, home: Home) -> None:
     project.play({"profile": "writer", "say": "1"}, {"profile": "analyst", "say": "2"})
     project.rehearse("run", "desk/writer", "write")
