@@ -68,6 +68,8 @@ MOST_TASK_CHARS = 200_000
 
 _log = logging.getLogger(__name__)
 
+_VERDICT = "verdict/"
+"""How the keys of messages begin that are a person's verdicts."""
 _LEARN_FROM = 20
 """Runs at once."""
 _EMBED_AT_ONCE = 8
@@ -272,6 +274,10 @@ class Runtime:
         asked = _choose(record.id, open_questions(self._journal(record), record.id), question)
         if asked.kind == "approval" and decision is None:
             raise PersonError(f"{asked.text} Say --approve or --deny")
+        if asked.kind == "question" and decision is not None:
+            raise PersonError(
+                f"{asked.text} That is no yes or no: give the answer as text, without --{decision}"
+            )
         if asked.kind == "question" and not text.strip():
             raise PersonError(f"{asked.text} Give the answer as text")
         self._ledger.post_answer(record.id, asked.id, Answer(text, decision))
@@ -292,26 +298,34 @@ class Runtime:
             raise PersonError(f"run {record.id} is {record.state} already")
         self._ledger.cancel(record.id)
         with suppress(RunBusyError), self._hold(record):  # who works on it hears of it anyway
-            if not self._ledger.run(record.id).settled:
-                self._ledger.settle(record.id, "cancelled")
+            now = self._counted(self._ledger.run(record.id))
+            if not now.settled:
+                self._ledger.settle(
+                    record.id,
+                    "cancelled",
+                    steps=now.steps,
+                    usage=now.usage,
+                    cost_usd=now.cost_usd,
+                    rehearsal=now.rehearsal,
+                )
             self._forget(record)
 
     def rate(self, run: str, verdict: Literal["good", "bad"], note: str = "") -> None:
-        """Record a person's verdict; the note lies with what was said in the run."""
+        """Record a person's verdict; it lies, with the note, with what was said in the run."""
         record = self._ledger.run(run)
         self._ledger.rate(record.id, verdict)
-        if note:
-            said = self._conversations(record)
-            messages = said.of_run(record.id)
-            said.append(
-                messages[0].session if messages else record.id,
-                run=record.id,
-                key=f"verdict/{len(messages)}",
-                peer="person",
-                kind="said",
-                text=f"({verdict}) {note}",
-                tokens=len(note) // 4,
-            )
+        said = self._conversations(record)
+        messages = said.of_run(record.id)
+        said.append(
+            messages[0].session if messages else record.id,
+            run=record.id,
+            key=f"{_VERDICT}{len(messages)}",
+            peer="person",
+            kind="said",
+            text=f"({verdict}) {note}".rstrip(),
+            tokens=len(note) // 4,
+            extra={"verdict": verdict},
+        )
 
     async def learn(self, *, rehearsals: bool = False) -> Sequence[Lesson]:
         """Let members learn from the runs that have ended since, in this process or before; for
@@ -393,7 +407,7 @@ class Runtime:
             history=[
                 {
                     "at": message.at.isoformat(),
-                    "profile": profile,
+                    "profile": message.peer if message.key.startswith(_VERDICT) else profile,
                     "kind": message.kind,
                     "peer": message.peer,
                     "text": message.text,
@@ -542,6 +556,7 @@ class Runtime:
             artifacts=tuple(self._exchange(record).published()),
             error=ending.payload["error"] if ending else None,
             questions=tuple(open_questions(journal, record.id)),
+            denied=bool(ending and ending.payload.get("denied")),
         )
 
     def _journal(self, record: RunRecord) -> Journal:
@@ -561,9 +576,14 @@ class Runtime:
                 self._forget(record)
 
     def _forget(self, record: RunRecord) -> None:
-        """Drop what a resume would need; what was said stays with the profiles."""
+        """Drop what a resume would need; what was said stays with the profiles, and why it failed,
+        too.
+        """
         for journal in self._journals(record):
+            ending = journal.get(record.id, RUN, "outcome")
             journal.drop(record.id)
+            if ending is not None and ending.payload["error"]:
+                journal.intend(record.id, RUN, "outcome", ending.payload)
         members = self._ledger.members(record.id)
         for profile in {record.owner, *(member.profile for member in members)}:
             home = self._home.profile(record.team, profile)

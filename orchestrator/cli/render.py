@@ -174,7 +174,7 @@ def how_to_go_on(result: RunResult, *, interrupted: bool = False) -> list[str]:
             else:
                 lines.append(f"  retinue runs answer {run} 'your answer'{which}")
         return lines
-    if result.state in ("failed", "limited"):
+    if result.state in ("failed", "limited") and not result.denied:
         return [f"its work is kept; to go on: retinue runs resume {run}"]
     return []
 

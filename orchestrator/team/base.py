@@ -49,6 +49,8 @@ class RunResult:
     rehearsal: bool = False
     error: str | None = None
     questions: tuple[Question, ...] = ()
+    denied: bool = False
+    """It failed because a person said no; to go on would change nothing."""
 
     def to_dict(self) -> dict[str, Any]:
         data = asdict(self)

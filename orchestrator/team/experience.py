@@ -105,7 +105,8 @@ def _objections(record: RunRecord, conversations: Callable[[str], Conversations]
     found: list[str] = []
     for message in said.of_run(record.id):
         if message.key.startswith("verdict/"):
-            found += [message.text.removeprefix("(bad)").strip()] if "(bad)" in message.text else []
+            note = message.text.removeprefix("(bad)").strip()
+            found += [note] if note and message.text.startswith("(bad)") else []
             continue
         if message.kind == "said" and _OBJECTION.match(message.text):
             before = said.before(message)

@@ -251,7 +251,8 @@ class TeamRun:
             watch=self._watch,
             person=self._request.person,
         )
-        return Outcome(result.state, result.answer, result.questions, result.error)
+        denied = result.state == "failed" and result.denied
+        return Outcome(result.state, result.answer, result.questions, result.error, denied)
 
     async def _ask(self, question: Question) -> Answer | None:
         """A workflow's question: the answer from the journal, or from the mailbox."""
@@ -310,7 +311,11 @@ class TeamRun:
             self._journal.intend(self._run, RUN, "questions", {"questions": questions})
         else:
             self._journal.forget(self._run, RUN, "questions")
-        ending = {"answer": outcome.answer, "error": outcome.error}
+        ending = {
+            "answer": outcome.answer,
+            "error": outcome.error,
+            "denied": outcome.denied,
+        }
         self._journal.forget(self._run, RUN, "outcome")
         self._journal.intend(self._run, RUN, "outcome", ending)
         self._ledger.settle(
@@ -341,6 +346,7 @@ class TeamRun:
             rehearsal=self._staff.rehearsal,
             error=outcome.error,
             questions=outcome.questions,
+            denied=outcome.denied,
         )
 
     def _profiles(self) -> set[str]:
@@ -353,6 +359,10 @@ class TeamRun:
 
 def refuse_settled(record: RunRecord) -> None:
     """Raises PersonError when there is nothing left of the run to go on with."""
+    if record.state == "cancelled":
+        raise PersonError(
+            f"run {record.id} was cancelled, and what it had done was dropped then; start a new run"
+        )
     if record.settled:
         raise PersonError(f"run {record.id} is {record.state}; there is nothing to resume")
 

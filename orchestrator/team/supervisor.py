@@ -47,6 +47,8 @@ class Outcome:
     questions: tuple[Question, ...] = ()
     error: str | None = None
     """Why the work is not done, when it is not."""
+    denied: bool = False
+    """It is not done because a person said no; a resume would find the same."""
 
 
 @dataclass(frozen=True)

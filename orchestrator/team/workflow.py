@@ -32,6 +32,8 @@ class WorkflowResult:
     questions: tuple[Question, ...] = ()
     """Open questions, when `state` is `waiting`."""
     error: str | None = None
+    denied: bool = False
+    """It failed by nothing but a person's no."""
 
 
 async def run_workflow(
@@ -122,7 +124,9 @@ def _concluded(
         except TemplateError as unwritten:
             state, error = "failed", f"answer: {unwritten}"
     questions = tuple(question for result in steps.values() for question in result.questions)
-    return WorkflowResult(state, _with_losses(answer, steps), steps, questions, error)
+    failed = [result for result in steps.values() if result.state == "failed"]
+    denied = bool(failed) and all(result.denied for result in failed)
+    return WorkflowResult(state, _with_losses(answer, steps), steps, questions, error, denied)
 
 
 def _state(steps: Results) -> RunState:

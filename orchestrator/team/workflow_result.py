@@ -39,6 +39,8 @@ class StepResult:
     """Why there is no answer, or not all of it."""
     again: bool = False
     """It failed in a way that another attempt may mend."""
+    denied: bool = False
+    """It failed because a person said no, and their word stands in a resumed run too."""
     artifacts: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     items: tuple[ItemResult, ...] | None = None
@@ -133,6 +135,7 @@ def joined(items: tuple[ItemResult, ...]) -> StepResult:
         state,
         "\n\n".join(result.answer for result in done),
         error=f"{len(lost)} of {len(items)} items not done: {reasons}" if lost else "",
+        denied=bool(lost) and all(item.result.denied for item in lost),
         artifacts=tuple(path for result in done for path in result.artifacts),
         questions=tuple(question for result in results for question in result.questions),
         items=items,

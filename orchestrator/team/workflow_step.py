@@ -190,7 +190,7 @@ class StepRunner:
         if answer.decision == "approve":
             return result
         error = f"not approved: {said}" if said else "not approved"
-        return replace(result, state="failed", error=error, again=True)
+        return replace(result, state="failed", error=error, again=True, denied=True)
 
     def _values(self, results: Results) -> Values:
         return to_values(self._inputs, results)

@@ -65,6 +65,61 @@ def test_a_verdict_is_kept(project: Project) -> None:
     assert project.type("runs", "show", "last", "--json").data["verdict"] == "good"
 
 
+def test_each_verdict_is_kept_in_its_order_as_the_persons(project: Project) -> None:
+    project.play(SAYS)
+    run = run_once(project)
+    before = len(project.type("runs", "show", run, "--json").data["history"])
+    project.type("runs", "rate", run, "good", "--note", "fine")
+    project.type("runs", "rate", run, "bad")
+    project.type("runs", "rate", run, "bad", "--note", "no units")
+    shown = project.type("runs", "show", run, "--json").data
+    told = [(each["profile"], each["verdict"], each["text"]) for each in shown["history"][before:]]
+    assert told == [
+        ("person", "good", "(good) fine"),
+        ("person", "bad", "(bad)"),
+        ("person", "bad", "(bad) no units"),
+    ]
+    assert shown["verdict"] == "bad"
+
+
+def test_a_cancelled_run_says_why_it_failed_and_that_its_work_is_gone(project: Project) -> None:
+    project.play({"profile": "analyst", "say": "Other things.", "match": "weather"})
+    run = run_once(project)
+    failed = project.type("runs", "show", run, "--json").data
+    assert failed["error"]
+    project.type("runs", "cancel", run)
+    shown = project.type("runs", "show", run, "--json").data
+    assert (shown["state"], shown["error"]) == ("cancelled", failed["error"])
+    assert shown["steps"] == failed["steps"]
+    assert failed["error"] in project.type("runs", "show", run).out
+    refused = project.type("runs", "resume", run)
+    assert refused.code == 2
+    assert "what it had done was dropped then; start a new run" in refused.err
+
+
+@pytest.mark.parametrize("decision", ["--approve", "--deny"])
+def test_a_plain_question_takes_no_yes_or_no(project: Project, decision: str) -> None:
+    project.play(ASKS, {"profile": "writer", "match": "2014", "say": "Then 2014."})
+    run = run_once(project, "desk/writer", "write")
+    refused = project.type("runs", "answer", run, "2014", decision)
+    assert refused.code == 2
+    assert f"give the answer as text, without {decision}" in refused.err
+    assert project.type("runs", "answer", run, "2014", "--json").data["answer"] == "Then 2014."
+
+
+def test_a_workflow_that_a_person_denied_promises_no_resume(project: Project) -> None:
+    project.play(SAYS)
+    asks = {"steps": [{"id": "sure", "approve": "Go on?"}]}
+    project.play(SAYS, team={"workflows": {"check": asks}})
+    run = str(project.rehearse("run", "desk", "--workflow", "check", "--json").data["run_id"])
+    denied = project.type("runs", "answer", run, "--deny")
+    assert denied.code == 1
+    assert "not approved" in denied.out
+    assert "runs resume" not in denied.out
+    shown = project.type("runs", "show", run)
+    assert "runs resume" not in shown.out
+
+
 def test_a_waiting_run_can_be_cancelled_and_is_then_over(project: Project) -> None:
     project.play(ASKS)
     run = run_once(project, "desk/writer", "write")
