@@ -14,14 +14,14 @@ from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import PersonError
 from orchestrator.home import Home, ProfileHome
-from orchestrator.index import Embedder
+from orchestrator.index import ChromaClients, Embedder, open_vectors
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model import ModelChain, find_model, open_model
 from orchestrator.model.base import Model, ModelFound, ToolSchema
 from orchestrator.profile.schema import Member, Team
 from orchestrator.sandbox import Sandbox, open_sandbox
 from orchestrator.settings import Settings
-from orchestrator.skill import Learner, Libraries, Shelf, SkillStore, Writer
+from orchestrator.skill import SKILL_VECTORS, Learner, Libraries, Shelf, SkillStore, Writer
 from orchestrator.team.routing import Router
 from orchestrator.team.supervisor import CALL
 from orchestrator.team.supervisor_prompt import TOOLS
@@ -43,6 +43,8 @@ class House:
     """The skills beneath every profile's own."""
     embedder: Embedder = field(default_factory=Embedder)
     shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])
+    chroma: ChromaClients | None = None
+    """Serves large libraries, once a shelf has been opened."""
     databases: dict[str, Database] = field(default_factory=dict[str, Database])
     sandboxes: dict[str, Sandbox] = field(default_factory=dict[str, Sandbox])
     models: dict[object, ModelChain] = field(default_factory=dict[object, ModelChain])
@@ -68,8 +70,14 @@ class House:
         if known is None:
             database = self.database(profile)
             store = SkillStore(profile, database, approval_needed=self.settings.approve_skills)
+            if self.chroma is None:
+                self.chroma = self.stack.enter_context(ChromaClients(self.home))
             known = self.shelves[profile.address] = Shelf(
-                store, database, self.libraries.skills, embed=self.embedder.embed
+                store,
+                database,
+                self.libraries.skills,
+                embed=self.embedder.embed,
+                vectors=open_vectors(database, profile, SKILL_VECTORS, self.chroma),
             )
         return known
 

@@ -21,7 +21,7 @@ _TRIES = 3
 _ASIDE = frozenset({"ask_person", "plan"})
 """Tools that tell nothing about the world: work goes on after them."""
 
-_STEPS_AHEAD = frozenset({"plan", "tool_search", "call_tool"})
+_STEPS_AHEAD = frozenset({"plan", "skill_view", "tool_search", "call_tool"})
 """Tools that only prepare further steps, which are not taken here."""
 
 _FINAL = ("(denied)", "(unavailable)", "(unknown)")

@@ -63,6 +63,9 @@ _AGAIN = "Mend the call, or take another tool."
 _TODAY = re.compile(r"\n+Today is \d{4}-\d\d-\d\d\.")
 """Left out of a request: told the date, a small model filters every table by it."""
 
+_SKILLS = re.compile(r"\n\nSkills that may help[^\n]*:\n(?:- [^\n]*\n?)+")
+"""Left out, too: it takes no steps that a skill could teach it."""
+
 WORDS = r"root ::= [^{` \n] [^\x00]*"
 """Grammar (GBNF) of an answer in words: a small model would go on in JSON after so much of it."""
 
@@ -237,7 +240,7 @@ def _spoken(message: BaseMessage) -> tuple[str, str]:
     if isinstance(message, AIMessage):
         calls = [_call_text(call["name"], call["args"]) for call in message.tool_calls]
         return "assistant", "\n".join(calls or [message.text])
-    text = _TODAY.sub("", message.text)
+    text = _SKILLS.sub("", _TODAY.sub("", message.text))
     return ("user" if isinstance(message, HumanMessage) else message.type), text
 
 

@@ -19,6 +19,7 @@ from orchestrator.skill.scan import Finding, scan
 from orchestrator.skill.shelf import Offer, Recalled, Shelf
 from orchestrator.skill.states import PERSON, State
 from orchestrator.skill.store import Refreshed, Skill, SkillStore
+from orchestrator.skill.vectors import TABLE as SKILL_VECTORS
 from orchestrator.skill.vectors import Embed, VectorSearch
 from orchestrator.skill.version import Provenance, Version, diff
 from orchestrator.skill.writer import conform, skill_text, write_skill
@@ -26,6 +27,7 @@ from orchestrator.skill.writer import conform, skill_text, write_skill
 __all__ = [
     "PERSON",
     "SKILL_FILE",
+    "SKILL_VECTORS",
     "Case",
     "Embed",
     "Evidence",

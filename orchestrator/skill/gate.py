@@ -15,8 +15,8 @@ from orchestrator.skill.triggers import written_triggers
 MOST_TOKENS = 5_000
 """Of the body."""
 _FOUND_AMONG = 3
-_MOST_LOST_PLACES = 1
-"""A neighbour may fall by so much in the ranking of its own triggers."""
+_SAME_LINES = 0.8
+"""Share of the lines that two skills may have in common."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,19 @@ def check_text(document: SkillDocument) -> GateResult:
 def check_retrieval(
     shelf: Shelf, document: SkillDocument, near_misses: Sequence[str] = ()
 ) -> GateResult:
-    """Whether its own triggers find it, near misses do not choose it, and its neighbours are found
-    as well as before. The shelf is asked with and without the skill, and left as it was.
+    """Whether it is no twin, its own triggers find it, most of them by what the skill says, near
+    misses do not choose it, and neighbours still come first for their own triggers.
+
+    The shelf is asked with and without the skill, and left as it was.
     """
     triggers = written_triggers(document)
     neighbours = _neighbours(shelf, document)
+    twins = [name for name in shelf.near(document) if _is_twin(document, shelf.document(name))]
     before = {phrase: _place(shelf, phrase, name) for name, phrase in neighbours}
+    with shelf.holding(document.replace(metadata={})):
+        vague = [
+            phrase for phrase in triggers if _place(shelf, phrase, document.name) > _FOUND_AMONG
+        ]
     with shelf.holding(document):
         lost = [
             phrase for phrase in triggers if _place(shelf, phrase, document.name) > _FOUND_AMONG
@@ -72,11 +79,17 @@ def check_retrieval(
         displaced = [
             f"{name!r} for {phrase!r}"
             for name, phrase in neighbours
-            if _place(shelf, phrase, name) > before[phrase] + _MOST_LOST_PLACES
+            if before[phrase] == 1 and _place(shelf, phrase, name) > 1
         ]
     return GateResult(
         (
+            Check("twin", not twins, f"says the same as {', '.join(twins)}; mend that one"),
             Check("own triggers", not lost, f"not found by {', '.join(map(repr, lost))}"),
+            Check(
+                "description",
+                2 * len(vague) <= len(triggers),
+                f"says nothing of {', '.join(map(repr, vague))}",
+            ),
             Check("near misses", not wrong, f"found by {', '.join(map(repr, wrong))}"),
             Check("neighbours", not displaced, f"displaces {', '.join(displaced)}"),
         )
@@ -85,13 +98,19 @@ def check_retrieval(
 
 def _neighbours(shelf: Shelf, document: SkillDocument) -> Sequence[tuple[str, str]]:
     """The triggers of the nearest other skills."""
-    near = shelf.search(f"{document.name.replace('-', ' ')}. {document.description}", most=5)
-    return [
-        (hit.name, phrase)
-        for hit in near
-        if hit.name != document.name
-        for phrase in shelf.phrases(hit.name)[:3]
-    ]
+    return [(name, phrase) for name in shelf.near(document) for phrase in shelf.phrases(name)[:3]]
+
+
+def _is_twin(document: SkillDocument, other: SkillDocument | None) -> bool:
+    """Whether most of what each says stands in the other."""
+    one, two = _said(document), _said(other) if other is not None else frozenset[str]()
+    return len(one & two) > _SAME_LINES * max(len(one), len(two))
+
+
+def _said(document: SkillDocument) -> frozenset[str]:
+    """The lines of the body, headings aside."""
+    lines = (" ".join(line.split()) for line in document.body.splitlines())
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def _place(shelf: Shelf, phrase: str, name: str) -> int:

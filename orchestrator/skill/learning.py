@@ -75,6 +75,23 @@ class Learner:
             happened += await self._keep(experience)
         return Lesson(experience.run, experience.task, tuple(happened))
 
+    def try_out(self, version: Version) -> Sequence[str]:
+        """Let a candidate be tried, or say in its history why not."""
+        if version.state != "candidate":
+            return [f"{version.label} is {version.state}"]
+        document = version.read().replace(name=version.skill, warnings=())
+        result = check_text(document)
+        if result.passed:
+            result = GateResult(result.checks + check_retrieval(self._shelf, document).checks)
+        if not result.passed:
+            self._store.note(version.skill, version.n, "refused", who=GATE, why=str(result))
+            return [f"{version.label} is not tried: {result}"]
+        happened = self._move(version, "trial", GATE, "it passed every check")
+        for other in self._store.skill(version.skill).versions:
+            if other.state == "trial" and other.n < version.n:
+                happened += self._move(other, "archived", GATE, f"{version.label} takes its place")
+        return happened
+
     def _settle(self, experience: Experience, *, good: bool) -> Sequence[Use]:
         evidence = self._store.evidence
         loaded = [use for use in evidence.of_task(experience.run, experience.task) if use.loaded]
@@ -121,7 +138,7 @@ class Learner:
             for version in skill.versions:
                 made_here = experience.run in version.provenance.runs
                 if made_here and version.state == "candidate":
-                    happened += self._pass_gate(version)
+                    happened += self.try_out(version)
         return happened
 
     async def _keep(self, experience: Experience) -> Sequence[str]:
@@ -142,22 +159,32 @@ class Learner:
         self._tasks.mark(run, task, version.label if version is not None else known or "nothing")
         if version is None:
             return ()
-        return (f"{version.label} was learned: {reason}", *self._pass_gate(version))
+        return (f"{version.label} was learned: {reason}", *self.try_out(version))
 
     def _same_kind(self, experience: Experience) -> str | None:
         """The skill that this task used, or that is meant for such tasks."""
         uses = self._store.evidence.of_task(experience.run, experience.task)
-        loaded = [use.skill for use in uses if use.loaded]
+        loaded = [use.skill for use in uses if use.loaded and self._alive(use.skill)]
         if loaded:
             return loaded[0]
-        own = set(self._store.names())
-        withheld = [use.skill for use in uses if use.skill in own]
+        withheld = [use.skill for use in uses if not use.served]
         near = [hit.name for hit in self._shelf.search(experience.brief, most=_NEAR)]
-        candidates = [skill.name for skill in self._store.skills() if skill.active is None]
-        for name in dict.fromkeys([*withheld, *near, *candidates]):
+        candidates = [
+            skill.name
+            for skill in self._store.skills()
+            if any(version.state == "candidate" for version in skill.versions)
+        ]
+        for name in filter(self._alive, dict.fromkeys([*withheld, *near, *candidates])):
             if self._tasks.alike(experience.brief, self._phrases(name)):
                 return name
         return None
+
+    def _alive(self, name: str) -> bool:
+        """Whether it serves, or may yet."""
+        if name not in self._store.names():
+            return True
+        states = {version.state for version in self._store.skill(name).versions}
+        return bool(states & {"candidate", "trial", "trusted"})
 
     def _phrases(self, name: str) -> Sequence[str]:
         """What a skill is for, whatever its state."""
@@ -218,23 +245,6 @@ class Learner:
         except (ConfigError, PersonError) as error:
             log.warning("nothing was learned from run %s: %s", experience.run, error)
             return None
-
-    def _pass_gate(self, version: Version) -> Sequence[str]:
-        """Let a candidate be tried, or say in its history why not."""
-        if version.state != "candidate":
-            return [f"{version.label} is {version.state}"]
-        document = version.read().replace(name=version.skill, warnings=())
-        result = check_text(document)
-        if result.passed:
-            result = GateResult(result.checks + check_retrieval(self._shelf, document).checks)
-        if not result.passed:
-            self._store.note(version.skill, version.n, "refused", who=GATE, why=str(result))
-            return [f"{version.label} is not tried: {result}"]
-        happened = self._move(version, "trial", GATE, "it passed every check")
-        for other in self._store.skill(version.skill).versions:
-            if other.state == "trial" and other.n < version.n:
-                happened += self._move(other, "archived", GATE, f"{version.label} takes its place")
-        return happened
 
     def _move(self, version: Version, to: State, who: str, why: str) -> list[str]:
         try:

@@ -44,7 +44,7 @@ def apply(body: str, operations: Sequence[Operation], *, supersedes: str = "") -
 
 def _apply(lines: Sequence[str], operation: Operation) -> list[str]:
     text = operation.text.strip("\n").splitlines()
-    if operation.kind != "remove" and not text:
+    if operation.kind != "remove" and not operation.text.strip():
         raise ToolRetry(f"`{operation.kind}` needs a text")
     if operation.kind == "add" and not operation.anchor.strip():
         return [*lines, *text]
@@ -59,8 +59,10 @@ def _apply(lines: Sequence[str], operation: Operation) -> list[str]:
 
 def _find(lines: Sequence[str], anchor: str) -> int:
     wanted = anchor.strip()
+    if not wanted:
+        raise ToolRetry("name the line to replace or remove as `anchor`")
     found = [at for at, line in enumerate(lines) if line.strip() == wanted]
-    if len(found) == 1 and wanted:
+    if len(found) == 1:
         return found[0]
     if len(found) > 1:
         raise ToolRetry(f"the line {wanted!r} stands there {len(found)} times; take another anchor")

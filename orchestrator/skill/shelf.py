@@ -202,6 +202,12 @@ class Shelf:
         offer = self._offer(name, set())
         return offer.document if offer is not None else None
 
+    def near(self, document: SkillDocument, most: int = 5) -> Sequence[str]:
+        """The skills most like it, itself aside."""
+        text = f"{document.name.replace('-', ' ')}. {document.description}"
+        names = [hit.name for hit in self.search(text, most=most + 1)]
+        return [name for name in names if name != document.name][:most]
+
     def phrases(self, name: str) -> Sequence[str]:
         """The requests that a skill is meant for."""
         document = self.document(name)

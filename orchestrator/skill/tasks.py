@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -30,13 +31,19 @@ SCHEMA = Schema(
     ),
 )
 
-SAME = 0.75
-"""Cosine of two requests from which on they are of one kind."""
-_SAME_WORDS = 0.5
+SAME = 0.6
+"""Cosine of two requests, without their particulars, from which on they are of one kind."""
+_SAME_WORDS = 0.4
 """Without an embedder: share of the words of both that they have in common."""
 
 _MOST = 500
 """The newest tasks looked at."""
+
+
+_PARTICULARS = re.compile(
+    r"`[^`]*`|\"[^\"]*\"|“[^”]*”|\S*[\d/\\@_]\S*|\S+\.\w{1,5}\b|(?<![.!?:]\s)(?<!^)\b[A-Z]\w+"
+)
+"""Quoted text, numbers, paths, addresses, file names, and names of people and places."""
 
 
 class Tasks:
@@ -101,12 +108,19 @@ class Tasks:
         if self._embed is None:
             return None
         try:
-            return self._embed(texts)
+            return self._embed([general(text) for text in texts])
         except EmbedderMissing:
             return None
 
 
+def general(text: str) -> str:
+    """The request without what belongs to this one case; the whole where nothing would be left."""
+    line = " ".join(text.split())
+    left = " ".join(_PARTICULARS.sub(" ", line).split())
+    return left if len(content_words(left)) > 1 else line
+
+
 def _alike(one: str, other: str) -> float:
     """Share of the words of both that stand in each."""
-    first, second = set(content_words(one)), set(content_words(other))
+    first, second = set(content_words(general(one))), set(content_words(general(other)))
     return len(first & second) / len(first | second) if first | second else 0.0

@@ -23,6 +23,9 @@ from orchestrator.skill.triggers import KEY
 from orchestrator.tool.base import Arguments, ToolContext, ToolResult
 
 _FILE_BYTES = 200_000
+_MOST_FOUND = 10
+_LINE = 160
+"""Characters of a description in a list."""
 
 
 class SearchArguments(Arguments):
@@ -42,11 +45,11 @@ class SkillSearch:
     async def run(self, arguments: SearchArguments, context: ToolContext) -> ToolResult:
         shelf = _shelf(context)
         hits = await asyncio.to_thread(
-            shelf.search, arguments.query, run=context.run, task=context.call
+            shelf.search, arguments.query, run=context.run, task=context.call, most=_MOST_FOUND
         )
         if not hits:
             return ToolResult(f"(empty) no skill fits {arguments.query!r}", empty=True)
-        lines = [f"{hit.name}: {' '.join(hit.description.split())}" for hit in hits]
+        lines = [f"{hit.name}: {' '.join(hit.description.split())[:_LINE]}" for hit in hits]
         return ToolResult("\n".join(lines), {"skills": [hit.name for hit in hits]})
 
 
