@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from orchestrator.cli.boundary import FAILED, describe
 from orchestrator.cli.output import Screen, print_json
 from orchestrator.cli.places import cache, home, settings
-from orchestrator.errors import PersonError
+from orchestrator.errors import HomeError, PersonError
 from orchestrator.index import MODEL, Embedder
 from orchestrator.model import ModelFound, find_model, list_models, price_of
 from orchestrator.sandbox import SandboxConfig, open_sandbox
@@ -102,6 +102,11 @@ async def _disk() -> Check:
 
 
 async def _sandbox() -> Check:
+    try:
+        home().create()
+    except HomeError:
+        problem = "it cannot be checked until the home is usable"
+        return Check("sandbox", False, "", problem, needed=False)
     place = home().profile(".doctor", "check")
     sandbox = open_sandbox(SandboxConfig(), place)
     try:

@@ -92,6 +92,24 @@ def test_doctor_finds_secrets_that_others_can_read_and_broken_settings(
     assert "modle" in checks["settings"]["problem"]
 
 
+@pytest.mark.parametrize("kind", ["file", "closed"])
+def test_doctor_blames_an_unusable_home_and_not_the_sandbox(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    place = tmp_path / "no home"
+    if kind == "file":
+        place.write_text("")
+    else:
+        place.mkdir(mode=0o755)
+    monkeypatch.setenv("RETINUE_HOME", str(place))
+    told = project.type("doctor", "--json")
+    checks = {check["name"]: check for check in told.data}
+    assert told.code == 1
+    assert "no home" in checks["home"]["problem"]
+    assert "cannot be checked until the home is usable" in checks["sandbox"]["problem"]
+    assert "should not have happened" not in told.out
+
+
 def test_doctor_leaves_nothing_behind(project: Project, home: Home) -> None:
     project.type("doctor")
     assert [path.name for path in home.state.iterdir()] == []
