@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.grammar import WrongUse
-from orchestrator.cli.output import one_line, print_json, safe
+from orchestrator.cli.output import OutputLost, one_line, print_json, safe, writing
 from orchestrator.errors import (
     ConfigError,
     LimitReached,
@@ -38,7 +38,8 @@ def execute(target: str, arguments: dict[str, Any]) -> int:
         command = getattr(importlib.import_module(f"orchestrator.cli.{module}"), function)
         outcome = command(**arguments)
         code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
         return PIPE_CLOSED
@@ -66,7 +67,7 @@ def refuse(error: Exception, *, as_json: bool) -> int:
     print(f"retinue: {safe(message)}", file=sys.stderr)
     if as_json:
         problems = error.problems if isinstance(error, ConfigError) else ()
-        with suppress(OSError):  # stdout itself may be what failed
+        with suppress(OSError, OutputLost):  # stdout itself may be what failed
             print_json(
                 {
                     "error": {

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from orchestrator.cli.ask import Answer, Keyboard, ask
-from orchestrator.cli.output import Screen, print_json
+from orchestrator.cli.boundary import FAILED, refuse
+from orchestrator.cli.output import Screen, print_json, writing
 from orchestrator.cli.render import Progress, show_result
+from orchestrator.errors import PersonError
 from orchestrator.events import RunState, Watcher
 from orchestrator.runtime import Runtime
 from orchestrator.team.base import RunResult
@@ -32,7 +34,14 @@ async def conduct(runtime: Runtime, work: Work, *, as_json: bool) -> int:
     with Screen(sys.stderr if as_json else sys.stdout) as screen, Keyboard() as keyboard:
         asks = keyboard.attended and not as_json
         progress = Progress(screen)
-        result = await see_through(runtime, work, screen, progress, keyboard if asks else None)
+        try:
+            result = await see_through(runtime, work, screen, progress, keyboard if asks else None)
+        except PersonError as error:
+            if not progress.run:
+                raise
+            # What was asked for was right; the run has begun, and failed.
+            refuse(error, as_json=as_json)
+            return FAILED
         if as_json:
             print_json(result.to_dict())
         else:
@@ -45,7 +54,8 @@ async def learn(runtime: Runtime, screen: Screen) -> None:
     """Let members learn from what has ended, now that nobody waits for it, and say what came of it.
     What is interrupted here is made up for by the next command.
     """
-    sys.stdout.flush()
+    with writing():
+        sys.stdout.flush()
     for lesson in await runtime.learn():
         for line in lesson.happened:
             screen.line(f"learned: {line}", "quiet")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
+
+from orchestrator.errors import RetinueError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +29,21 @@ _LOOKS: dict[Style, str] = {
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, what turns the direction of text around, and lone surrogates."""
+
+
+class OutputLost(RetinueError):
+    """What was to be printed could not be; a reader that went away is another thing."""
+
+
+@contextmanager
+def writing() -> Generator[None]:
+    """Raises OutputLost where stdout cannot take what is written, and BrokenPipeError as it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(f"the output could not be written: {error.strerror}") from error
 
 
 def safe(text: str) -> str:
@@ -64,14 +82,16 @@ def print_json(value: Any) -> None:
     """
     ascii_only = not (sys.stdout.encoding or "ascii").lower().startswith("utf")
     text = json.dumps(value, ensure_ascii=ascii_only, indent=2, default=str)
-    print(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+    with writing():
+        print(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text), flush=True)
 
 
 class Screen:
     """Lines for a person, in colour on a terminal and plain elsewhere.
 
     A context manager. A reader that has gone away (`| head`), or a full disk behind it, silences it
-    instead of ending the work it reports on.
+    instead of ending the work it reports on; that stdout could not be written is said at the end,
+    by OutputLost.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -82,6 +102,7 @@ class Screen:
         self._status: Status | None = None
         self._line_open = False
         self._gone = False
+        self._lost: OSError | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +115,9 @@ class Screen:
     ) -> None:
         self.busy("")
         self.end_line()
+        if self._lost is not None and error is None:
+            with writing():
+                raise self._lost
 
     def line(self, text: str = "", style: Style = "plain", who: str = "") -> None:
         """One or more whole lines; `who` stands before the first, the others are indented."""
@@ -141,8 +165,10 @@ class Screen:
             else:
                 words = (_text(label, "ask"), _text(name, "strong"), _text(text, style))
                 self._console.print(*words, sep="", end="", soft_wrap=True)
-        except OSError:
+        except OSError as error:
             self._gone = True
+            if self._stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                self._lost = error
 
 
 def _console(stream: TextIO) -> Console:

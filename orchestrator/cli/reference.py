@@ -18,8 +18,8 @@ to stderr, and an error is `{"error": {"kind", "message", "problems"}}`.
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | failed, or cancelled |
-| 2 | wrong use: a name, a file or an option is not right |
+| 1 | failed, also on a full disk in mid-run; or cancelled; or the output cannot be written |
+| 2 | wrong use: a name, a file or an option is not right; no run has begun |
 | 3 | waiting for a person |
 | 4 | stopped by a limit; the work done so far is kept |
 """

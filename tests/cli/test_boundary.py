@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.cli import main
 from orchestrator.cli.boundary import execute, refuse
 from orchestrator.errors import (
+    HomeError,
     LimitReached,
     ModelUnavailable,
     PersonError,
@@ -20,6 +22,9 @@ from orchestrator.errors import (
     Question,
     RunCancelled,
 )
+from orchestrator.events import RunState
+from orchestrator.team.ledger import Ledger
+from tests.cli.project import Project
 
 Out = pytest.CaptureFixture[str]
 
@@ -92,6 +97,61 @@ def test_output_that_cannot_be_written_is_one_message() -> None:
     assert done.returncode == 1
     assert "No space left" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("json", ["", "--json"])
+def test_a_run_whose_answer_cannot_be_written_has_failed(project: Project, json: str) -> None:
+    project.play({"profile": "analyst", "say": "There are 12 rows."})
+    words = f"run desk/analyst 'how many rows?' --model rehearsal {json}"
+    done = typed(f"{words} > /dev/full", project)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last == "retinue: the output could not be written: No space left on device"
+    assert "should not have happened" not in done.stderr
+
+
+@pytest.mark.parametrize("json", ["", "--json"])
+def test_a_run_whose_reader_goes_away_says_nothing(project: Project, json: str) -> None:
+    project.play({"profile": "analyst", "say": "There are 12 rows."})
+    words = f"run desk/analyst 'how many rows?' --model rehearsal {json}"
+    done = typed(f"{words} 2>&1 | head -c 1 > /dev/null", project)
+    assert done.stderr == ""
+
+
+def test_a_disk_that_is_full_in_mid_run_is_a_failure_and_no_wrong_use(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.play({"profile": "analyst", "say": "There are 12 rows."})
+    words = ("run", "desk/analyst", "how many rows?", "--json")
+    settle = Ledger.settle
+
+    def full(self: Ledger, run: str, state: RunState, **used: Any) -> None:
+        if state == "completed":
+            raise HomeError("cannot write ledger.db: disk full; free some disk space")
+        settle(self, run, state, **used)
+
+    monkeypatch.setattr(Ledger, "settle", full)
+    failed = project.rehearse(*words)
+    assert failed.code == 1
+    assert failed.data["error"]["kind"] == "HomeError"
+    assert "free some disk space" in failed.err
+
+    def full_before(self: Ledger, run: str, team: str, owner: str) -> None:
+        raise HomeError("cannot write ledger.db: disk full; free some disk space")
+
+    monkeypatch.setattr(Ledger, "open_run", full_before)
+    assert project.rehearse(*words).code == 2
+
+
+def typed(line: str, project: Project) -> subprocess.CompletedProcess[str]:
+    """What comes of a line given to a shell, `retinue` left out."""
+    return subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m orchestrator.cli {line}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=project.folder,
+    )
 
 
 def test_closed_streams_are_no_error() -> None:
