@@ -70,12 +70,12 @@ class NotFoundError(PersonError):
     def __init__(self, kind: str, name: str, known: Iterable[str] = (), hint: str = "") -> None:
         self.kind, self.name = kind, name
         self.near = nearest(name, known)
-        parts = [f"no {kind} {name!r}"]
+        told = f"no {kind} {name!r}"
         if self.near:
-            parts.append("did you mean " + " or ".join(repr(near) for near in self.near) + "?")
+            told += f"; did you mean {' or '.join(map(repr, self.near))}?"
         if hint:
-            parts.append(hint)
-        super().__init__("; ".join(parts))
+            told += f" ({hint})" if self.near else f"; {hint}"
+        super().__init__(told)
 
 
 class MissingExtraError(PersonError):

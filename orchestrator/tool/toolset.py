@@ -179,7 +179,7 @@ class Toolset:
 
     def _unknown(self, name: str) -> CallResult:
         near = nearest(name, [*self.names, *self._found])
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = f"; did you mean {' or '.join(near)}?" if near else "."
         return CallResult(
             "retry", f"there is no tool {name!r}{hint} Tools: {', '.join(self.names)}"
         )

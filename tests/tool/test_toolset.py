@@ -22,6 +22,15 @@ class Broken:
         raise KeyError("columns")
 
 
+async def test_a_tool_that_is_not_there_is_answered_in_whole_sentences(tmp_path: Path) -> None:
+    context = ToolContext("desk/clerk", "r1", "r1", cast("Sandbox", None), cache=tmp_path)
+    tools = Toolset({"broken": Broken()})
+    far = await tools.run(Call("frobnicate", {}), context)
+    assert far.text == "there is no tool 'frobnicate'. Tools: broken"
+    near = await tools.run(Call("brokn", {}), context)
+    assert near.text == "there is no tool 'brokn'; did you mean broken? Tools: broken"
+
+
 async def test_a_mistake_in_a_tool_is_a_failed_call_and_not_a_failed_member(tmp_path: Path) -> None:
     context = ToolContext(
         address="desk/clerk", run="r1", workdir="r1", sandbox=cast("Sandbox", None), cache=tmp_path
