@@ -38,7 +38,7 @@ def commands() -> list[str]:
 def folder(tmp_path: Path, home: Home) -> Path:
     """A checkout as the README's reader has it: its examples, its environment, its first team."""
     checkout = tmp_path / "retinue"
-    for kind in ("examples", "agents", "profiles"):
+    for kind in ("examples", "agents", "profiles", "skills"):
         shutil.copytree(ROOT / kind, checkout / kind)
     (checkout / ".venv").symlink_to(sys.prefix)
     saved = re.findall(r"^Save this as `(.+?)`:\n\n```yaml\n(.*?)^```", README, re.M | re.S)
