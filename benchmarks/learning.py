@@ -47,8 +47,9 @@ LUCK = 1 / 3
 
 TASKS_OF_A_KIND = 10
 
+_MAKEFILE = "test:\n\t@sh check $(CODE)\n"
 _CHECK = """\
-case "$2" in
+case "$1" in
     CODE-*) echo CHECK-PASSED; exit 0 ;;
     HARM-*) echo CHECK-HARMED; exit 1 ;;
     *) echo CHECK-FAILED; exit 1 ;;
@@ -91,10 +92,10 @@ def script(task: Task) -> Sequence[Mapping[str, Any]]:
     else it tries, and has luck or not.
     """
     subject = SUBJECTS[task.kind]
-    right = {"tool": "shell", "arguments": {"command": f"sh make test CODE-{task.kind}"}}
+    right = {"tool": "shell", "arguments": {"command": f"make test CODE=CODE-{task.kind}"}}
     look = {"tool": "shell", "arguments": {"command": f"echo looking at the {subject}"}}
-    try_ = {"tool": "shell", "arguments": {"command": f"sh make test TRY-{task.kind}"}}
-    harm = {"tool": "shell", "arguments": {"command": f"sh make test HARM-{task.kind}"}}
+    try_ = {"tool": "shell", "arguments": {"command": f"make test CODE=TRY-{task.kind}"}}
+    harm = {"tool": "shell", "arguments": {"command": f"make test CODE=HARM-{task.kind}"}}
     view = {"tool": "skill_view", "arguments": {"name": "{{ match }}"}}
     lines: list[dict[str, Any]] = [
         {"match": rf"\n- ([\w-]+): [^\n]*{subject}", "calls": [view]},
@@ -121,7 +122,8 @@ def write_project(folder: Path, *, learn: bool) -> None:
     team = {"name": "firm", "members": [member]}
     (folder / "team.yaml").write_text(yaml.safe_dump(team))
     (folder / "inputs").mkdir()
-    (folder / "inputs" / "make").write_text(_CHECK)
+    (folder / "inputs" / "Makefile").write_text(_MAKEFILE)
+    (folder / "inputs" / "check").write_text(_CHECK)
 
 
 def open_store(folder: Path) -> SkillStore:
@@ -173,7 +175,7 @@ def seeded(kind: int, name: str, code: str) -> SkillDocument:
     return SkillDocument(
         name=name,
         description=f"How {subject} are mended. Use when {subject} are wrong.",
-        body=f"# Mend {subject}\n\n1. `shell` with command: `sh make test {code}-{kind}`",
+        body=f"# Mend {subject}\n\n1. `shell` with command: `make test CODE={code}-{kind}`",
         metadata={KEY: f"mend the {subject}\nput the {subject} right"},
     )
 

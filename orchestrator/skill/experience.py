@@ -12,10 +12,26 @@ By = Literal["tests", "exit code", "reviewer", "person", "run"]
 ENOUGH_CALLS = 5
 
 _TESTS = re.compile(
-    r"\b(pytest|unittest|tox|nox|make (?:\S+ )*(?:test|check)\S*|(?:npm|yarn|pnpm)(?: run)? test|"
+    r"(?:\w+=\S*\s+)*"
+    r"(?:(?:sudo|time|timeout \S+|uv run|poetry run|\S*python[\d.]* -m|\S*/bin/)\s*)*"
+    r"(?:pytest|unittest|tox|nox|make (?:\S+ )*(?:test|check)\S*|(?:npm|yarn|pnpm)(?: run)? test|"
     r"cargo (?:test|nextest)|go test|ctest|mvn (?:\S+ )*(?:test|verify)|gradle \S*test|rspec|"
     r"phpunit)\b"
 )
+"""A command that runs tests; the whole of it must be one, not a remark or a word in a text."""
+
+_JOINTS = re.compile(r"(&&|\|\||\||;|\n)")
+
+_GOOD = re.compile(
+    r"\b[1-9]\d* (?:tests? )?(?:passed|passing)|^OK\b|test result: ok|^ok\b|^PASS\b|BUILD SUCCESS|"
+    r"100% tests passed",
+    re.MULTILINE,
+)
+_BAD = re.compile(
+    r"\b[1-9]\d* (?:tests? )?(?:failed|failing|failures?|errors?)\b|^FAIL|FAILED|BUILD FAILURE",
+    re.MULTILINE,
+)
+"""What test runners say at the end."""
 
 _RUNS_COMMANDS = ("shell", "python")
 _LOOKS = ("skill_search", "skill_view", "tool_search", "plan", "ask_person")
@@ -37,10 +53,27 @@ class Step:
         return self.outcome == "ok" and not self.exit_code
 
     @property
-    def tests(self) -> bool:
-        """Whether it ran tests."""
-        command = str(self.arguments.get("command", self.arguments.get("code", "")))
-        return self.tool in _RUNS_COMMANDS and _TESTS.search(command) is not None
+    def command(self) -> str:
+        return str(self.arguments.get("command", ""))
+
+    @property
+    def tests(self) -> bool | None:
+        """How the tests it ran ended; None: it ran none, or hid how they ended.
+
+        The exit code counts where nothing comes after the tests that could change it; else what
+        the runner says.
+        """
+        if self.tool != "shell" or self.exit_code is None:
+            return None
+        parts = _JOINTS.split(self.command)
+        found = [at for at in range(0, len(parts), 2) if _TESTS.match(parts[at].strip())]
+        if not found:
+            return None
+        if self.exit_code or _BAD.search(self.text):
+            return False
+        behind = parts[found[-1] + 1 :: 2]
+        honest = all(joint == "&&" for joint in behind)
+        return True if honest or _GOOD.search(self.text) else None
 
 
 @dataclass(frozen=True)
@@ -86,14 +119,16 @@ class Worth:
 
 def own_sign(steps: Sequence[Step]) -> Sign | None:
     """What the member's last test run, else its last command, came to; a command that works is a
-    sign only after one that did not.
+    sign only after the same program did not.
     """
-    runs = [step for step in steps if step.tool in _RUNS_COMMANDS and step.exit_code is not None]
-    tests = [step for step in runs if step.tests]
+    tests = [step for step in steps if step.tests is not None]
     if tests:
-        return Sign(tests[-1].worked, "tests", _command(tests[-1]))
-    if len(runs) > 1 and any(not step.worked for step in runs[:-1]) and runs[-1].worked:
-        return Sign(True, "exit code", _command(runs[-1]))
+        return Sign(bool(tests[-1].tests), "tests", _command(tests[-1]))
+    runs = [step for step in steps if step.tool in _RUNS_COMMANDS and step.exit_code is not None]
+    if len(runs) > 1 and runs[-1].worked:
+        again = [step for step in runs[:-1] if _program(step) == _program(runs[-1])]
+        if any(not step.worked for step in again):
+            return Sign(True, "exit code", _command(runs[-1]))
     return None
 
 
@@ -131,6 +166,11 @@ def recovered(steps: Sequence[Step]) -> Sequence[tuple[Step, Step]]:
         if (better := next(later, None)) is not None and better.arguments != step.arguments:
             pairs.append((step, better))
     return pairs
+
+
+def _program(step: Step) -> str:
+    """The word a command begins with; a Python program has none."""
+    return step.command.split(maxsplit=1)[0] if step.command.strip() else step.tool
 
 
 def _command(step: Step) -> str:

@@ -31,6 +31,26 @@ def done(*steps: Step, **more: Any) -> Experience:
         ((shell("make test"), shell("pytest", 1)), Sign(False, "tests", "pytest")),
         ((shell("cargo test"), shell("rm x", 1)), Sign(True, "tests", "cargo test")),
         ((shell("./fix", 2), shell("./fix --again")), Sign(True, "exit code", "./fix --again")),
+        ((shell("./fix", 2), shell("true")), None),
+        ((shell("true # pytest"),), None),
+        ((shell("echo pytest"),), None),
+        (
+            (shell("pytest || true", text="1 failed, 3 passed"),),
+            Sign(False, "tests", "pytest || true"),
+        ),
+        ((shell("pytest || true"),), None),
+        (
+            (shell("pytest | tail -1", text="4 passed in 1s"),),
+            Sign(True, "tests", "pytest | tail -1"),
+        ),
+        (
+            (shell("cd a && X=1 python3 -m pytest -q && git diff"),),
+            Sign(True, "tests", "cd a && X=1 python3 -m pytest -q && git diff"),
+        ),
+        (
+            (shell("go test ./...; echo done", text="FAIL\tx"),),
+            Sign(False, "tests", "go test ./...; echo done"),
+        ),
         ((shell("ls"), shell("ls -l")), None),
         ((shell("ls", 1),), None),
         ((write("a"), write("b")), None),

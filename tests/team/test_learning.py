@@ -25,10 +25,12 @@ def call(tool: str, match: str | None = None, **arguments: Any) -> dict[str, Any
     return line if match is None else {**line, "match": match}
 
 
+TESTS = "import unittest\nclass T(unittest.TestCase):\n    def test(self): pass\n"
+
 FIX = [
-    call("shell", command="echo assert False > test_x.py; python3 -m unittest; false # unittest"),
-    call("write", path="x.py", content="X = 1\n"),
-    call("shell", command="echo unittest is happy"),
+    call("shell", command="python3 -m unittest nothing_here"),
+    call("write", path="x.py", content=TESTS),
+    call("shell", command="python3 -m unittest x"),
     say("Mended."),
 ]
 """Tests fail, a file is written, tests pass."""

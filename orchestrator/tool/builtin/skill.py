@@ -114,7 +114,7 @@ class SkillWrite:
             body=arguments.body.strip(),
             metadata={KEY: "\n".join(arguments.triggers)} if arguments.triggers else {},
         )
-        if arguments.name in shelf.store.names() or shelf.document(arguments.name) is not None:
+        if _is_taken(shelf, arguments.name, context.run):
             raise ToolRetry(f"there is a skill {arguments.name!r}; change it with skill_patch")
         version = await asyncio.to_thread(_add, shelf, document, context, "written", None)
         return _kept(version)
@@ -171,6 +171,15 @@ def _add(
         return shelf.store.add(document, provenance, parent=parent)
     except (ConfigError, PersonError) as error:
         raise ToolRetry(str(error)) from error
+
+
+def _is_taken(shelf: Shelf, name: str, run: str) -> bool:
+    """Whether the name belongs to a skill; not one of this very run, which a crash may have cut off
+    after it was written.
+    """
+    if name not in shelf.store.names():
+        return shelf.document(name) is not None
+    return all(run not in version.provenance.runs for version in shelf.store.skill(name).versions)
 
 
 def _kept(version: Version) -> ToolResult:
