@@ -70,6 +70,13 @@ _log = logging.getLogger(__name__)
 
 _VERDICT = "verdict/"
 """How the keys of messages begin that are a person's verdicts."""
+CLOSING = (
+    "This conversation is over. If it taught you a way of working that will be needed again, keep "
+    "it with skill_write, or mend a skill with skill_patch. Then say in one sentence what you "
+    "kept, or that there was nothing."
+)
+_WORTH_ASKING = 3
+"""Turns of a conversation since the member was asked last."""
 _LEARN_FROM = 20
 """Runs at once."""
 _EMBED_AT_ONCE = 8
@@ -326,6 +333,24 @@ class Runtime:
             tokens=len(note) // 4,
             extra={"verdict": verdict},
         )
+
+    def closing(self, request: RunRequest) -> RunRequest | None:
+        """At the end of a conversation: what asks the member to write down what it has learned.
+
+        None where that is not worth a model call: few turns since it was asked last, nobody in
+        particular was spoken to, or that member cannot write skills.
+        """
+        member = request.team.member(request.target) if request.target else None
+        every = self._house.settings.skill_nudge_turns
+        if member is None or request.session is None or not every:
+            return None
+        staff = TeamStaff(self._house, request.team, model=None, rehearsal=None)
+        if not staff.toolset(member).finds("skill_write"):
+            return None
+        said = self._said(request.team.name, member.profile)
+        if said.turns(request.session) % every < _WORTH_ASKING:
+            return None
+        return replace(request, task=CLOSING, workflow=None)
 
     async def learn(self, *, rehearsals: bool = False) -> Sequence[Lesson]:
         """Let members learn from the runs that have ended since, in this process or before; for

@@ -76,6 +76,7 @@ class _Chat:
                 case ["/quit" | "/exit"]:
                     break
                 case ["/new"]:
+                    await self._close()
                     self.request = replace(self.request, session=_new_session())
                     self.screen.line("a new conversation", "quiet")
                 case ["/help"]:
@@ -85,8 +86,16 @@ class _Chat:
                     self._refuse(f"there is no {command!r}; /help shows what there is")
                 case _:
                     await self._message(line)
+        await self._close()
         # Between people leaving is no failure; a script wants to know how its last message ended.
         return 0 if self.keyboard.attended else self.code
+
+    async def _close(self) -> None:
+        """Let the member write down what the conversation has taught it."""
+        closing = self.runtime.closing(self.request)
+        if closing is not None and self.keyboard.attended:
+            self.screen.line("the conversation ends; Ctrl-C if nothing of it need be kept", "quiet")
+            await self._carry_out(closing)
 
     async def _message(self, line: str) -> None:
         try:
@@ -94,7 +103,13 @@ class _Chat:
             if not message.text.strip():
                 raise PersonError(f"say something to {message.target or 'the supervisor'}")
             text = read_text(message.text, "message")
-            request = replace(self.request, task=text, target=message.target)
+        except PersonError as error:
+            self._refuse(describe(error))
+            return
+        await self._carry_out(replace(self.request, task=text, target=message.target))
+
+    async def _carry_out(self, request: RunRequest) -> None:
+        try:
             await _interruptible(self._work(request))
         except Exception as error:
             _log.exception("a message failed")

@@ -229,3 +229,22 @@ async def test_learning_can_be_switched_off(company: Company, home: Home, learn:
     company.hire(FIX, members=WORKER)
     await work(company, TASK)
     assert bool(store(home).skills()) is learn
+
+
+async def test_every_so_many_turns_a_member_is_asked_to_write_down_what_it_learned(
+    company: Company, home: Home
+) -> None:
+    home.create()
+    (home.root / "settings.yaml").write_text("skill_nudge_turns: 4\n")
+    asked = {**say("I kept it.", "skill_write or mend a skill"), "repeat": True}
+    company.hire([asked, {**say("Fine."), "repeat": True}], members=WORKER)
+    async with company.open() as runtime:
+        request = company.request(runtime, "Go on", target="counter", session="s")
+        answers: list[str] = []
+        closings: list[bool] = []
+        for _ in range(9):
+            answers.append((await runtime.run(request, company.watch)).answer)
+            closings.append(runtime.closing(request) is not None)
+        assert runtime.closing(company.request(runtime, "Go on", session="s")) is None
+    assert [at for at, answer in enumerate(answers, 1) if answer == "I kept it."] == [4, 8]
+    assert [at for at, closing in enumerate(closings, 1) if closing] == [3, 7]
