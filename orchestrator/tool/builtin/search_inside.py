@@ -27,6 +27,8 @@ def main() -> None:
         top = Path(_ESCAPED.sub(lambda byte: chr(0xDC00 + int(byte[1], 16)), request["path"]))
     if not top.exists():
         sys.exit(_refuse(f"{request['path']!r} does not exist"))
+    if not top.resolve().is_relative_to(Path.cwd()):
+        sys.exit(_refuse(f"{request['path']!r} goes through a link; links are refused"))
     try:
         wanted = re.compile(request["pattern"])
     except (re.error, OverflowError, RecursionError) as error:

@@ -140,6 +140,13 @@ class TestOtherRuns:
         with pytest.raises(ToolRetry, match="outside the workspace's folder of this run"):
             await call(context, "list", path=path)
 
+    async def test_no_link_leads_grep_there(self, context: ToolContext) -> None:
+        await context.sandbox.write("run2/x", b"other")
+        await context.sandbox.exec(["ln", "-s", "../run2", "link"], cwd="run1")
+        for path in ("link", "link/x"):
+            with pytest.raises(ToolRetry, match="links are refused"):
+                await call(context, "grep", pattern="other", path=path)
+
     async def test_the_own_folder_may_be_named_in_any_way(self, context: ToolContext) -> None:
         await call(context, "write", path="../run1/a", content="x")
         for path in ("a", "/workspace/run1/a", f"{context.sandbox.root}/run1/./a"):
