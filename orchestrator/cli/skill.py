@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from orchestrator.cli.address import SUPERVISOR, member
 from orchestrator.cli.boundary import WRONG_USE
 from orchestrator.cli.output import Screen, columns, one_line, print_json
 from orchestrator.cli.places import home, read_team, settings
+from orchestrator.cli.skill_view import (
+    hit_row,
+    library_row,
+    origin_lines,
+    preview_row,
+    show_decided,
+    show_findings,
+    show_preview,
+    summary,
+    verdict_row,
+    version_row,
+)
 from orchestrator.cli.target import find
 from orchestrator.database import Database
 from orchestrator.errors import NotFoundError, PersonError, Problem
@@ -20,15 +31,10 @@ from orchestrator.home import ProfileHome
 from orchestrator.index import Embedder
 from orchestrator.skill import (
     PERSON,
-    Finding,
-    Hit,
     Libraries,
     Preview,
     Shelf,
-    Skill,
-    SkillDocument,
     SkillStore,
-    Verdict,
     Version,
     add_imported,
     conform,
@@ -47,11 +53,11 @@ _EMBED_NOW = 32
 def list_skills(*, where: str, as_json: bool) -> int:
     with _store(where) as store:
         skills = store.skills()
-        own = [_summary(store, skill) for skill in skills]
+        own = [summary(store, skill) for skill in skills]
     names = {skill["name"] for skill in own if skill["state"] != "archived"}
     library, problems = read_libraries(project=Path.cwd(), home=home().root)
     rows = own + [
-        _library_row(each.source, each.document)
+        library_row(each.source, each.document)
         for each in library
         if each.document.name not in names
     ]
@@ -85,7 +91,7 @@ def search(*, where: str, query: str, as_json: bool) -> int:
         waiting = shelf.embed_missing(_EMBED_NOW)
         hits = shelf.search(query, most=10)
     if as_json:
-        print_json([_hit_row(hit) for hit in hits])
+        print_json([hit_row(hit) for hit in hits])
         return 0
     with Screen() as screen:
         if waiting == _EMBED_NOW:
@@ -130,13 +136,13 @@ def show(*, where: str, skill: str, number: int | None, as_json: bool) -> int:
     if as_json:
         files = [dataclasses.asdict(file) for file in document.files]
         body = {"body": document.body, "files": files, "license": document.license}
-        print_json({**_version_row(version), "description": document.description, **body})
+        print_json({**version_row(version), "description": document.description, **body})
         return 0
     with Screen() as screen:
         screen.line(f"{version.label}: {version.state}{', serves' * version.active}", "strong")
-        for line in _origin(version):
+        for line in origin_lines(version):
             screen.line(line, "quiet")
-        _show_findings(screen, version.findings)
+        show_findings(screen, version.findings)
         screen.line(f"\n{document.description}\n\n{document.body}")
         for file in document.files:
             screen.line(f"{file.path}  {file.size:,} bytes{', runs' * file.executable}", "quiet")
@@ -150,7 +156,7 @@ def history(*, where: str, skill: str, as_json: bool) -> int:
         events = store.events(skill)
     if as_json:
         rows = [
-            {**_version_row(version), "evidence": dataclasses.asdict(tally)}
+            {**version_row(version), "evidence": dataclasses.asdict(tally)}
             for version, tally in zip(versions, tallies, strict=True)
         ]
         happened = [dataclasses.asdict(event) for event in events]
@@ -164,7 +170,7 @@ def history(*, where: str, skill: str, as_json: bool) -> int:
                 f"{version.label}{parent}: {version.state}{', serves' * version.active}, {outcome}",
                 "strong",
             )
-            for line in _origin(version):
+            for line in origin_lines(version):
                 screen.line(line, "quiet")
         screen.line()
         for event in events:
@@ -205,25 +211,25 @@ def promote(
             version = store.move(skill, version.n, to, who=PERSON, why=why)
         else:
             version = store.promote(skill, version.n, who=PERSON, why=why)
-    return _decided(version, as_json)
+    return show_decided(version, as_json)
 
 
 def rollback(*, where: str, skill: str, number: int | None, why: str, as_json: bool) -> int:
     with _store(where) as store:
         version = store.rollback(skill, number, who=PERSON, why=why)
-    return _decided(version, as_json)
+    return show_decided(version, as_json)
 
 
 def archive(*, where: str, skill: str, why: str, as_json: bool) -> int:
     with _store(where) as store:
         version = store.archive(skill, who=PERSON, why=why).versions[-1]
-    return _decided(version, as_json)
+    return show_decided(version, as_json)
 
 
 def pin(*, where: str, skill: str, off: bool, why: str, as_json: bool) -> int:
     with _store(where) as store:
         pinned = store.pin(skill, not off, who=PERSON, why=why)
-        row = _summary(store, pinned)
+        row = summary(store, pinned)
     if as_json:
         print_json(row)
     else:
@@ -235,13 +241,13 @@ def pin(*, where: str, skill: str, off: bool, why: str, as_json: bool) -> int:
 def approve(*, where: str, skill: str, number: int | None, why: str, as_json: bool) -> int:
     with _store(where) as store:
         version = store.approve(skill, number, who=PERSON, why=why)
-    return _decided(version, as_json)
+    return show_decided(version, as_json)
 
 
 def share(*, where: str, skill: str, to: str, why: str, as_json: bool) -> int:
     with _store(where) as store, _store(to) as other:
         version = store.share(skill, other, who=PERSON, why=why)
-    return _decided(version, as_json)
+    return show_decided(version, as_json)
 
 
 def export(*, where: str, skill: str, folder: str, number: int | None, as_json: bool) -> int:
@@ -268,13 +274,13 @@ def add(*, source: str, where: str, only: list[str], preview: bool, as_json: boo
             if preview
             else {each.document.name: add_imported(store, each, shown) for each in found}
         )
-        rows = [_preview_row(each, added.get(each.document.name)) for each in found]
+        rows = [preview_row(each, added.get(each.document.name)) for each in found]
     if as_json:
         print_json({"skills": rows, "problems": [problem.to_dict() for problem in problems]})
     else:
         with Screen() as screen:
             for each, row in zip(found, rows, strict=True):
-                _show_preview(screen, each, row["state"])
+                show_preview(screen, each, row["state"])
             for problem in problems:
                 screen.line(f"not added: {problem}", "bad")
             if added:
@@ -286,7 +292,7 @@ def lint_files(*, paths: list[str], strict: bool, as_json: bool) -> int:
     verdicts = list(lint([Path(path) for path in paths], strict=strict))
     bad = [each for each in verdicts if not each.loads or (strict and each.problems)]
     if as_json:
-        print_json([_verdict_row(each) for each in verdicts])
+        print_json([verdict_row(each) for each in verdicts])
     else:
         with Screen() as screen:
             for verdict in verdicts:
@@ -339,122 +345,3 @@ def _profile(where: str) -> ProfileHome:
 
 def _version(store: SkillStore, skill: str, number: int | None) -> Version:
     return store.skill(skill).shown if number is None else store.version(skill, number)
-
-
-def _decided(version: Version, as_json: bool) -> int:
-    if as_json:
-        print_json(_version_row(version))
-    else:
-        with Screen() as screen:
-            serves = " and serves" if version.active else ""
-            screen.line(f"{version.label} is {version.state}{serves}", "good")
-    return 0
-
-
-def _summary(store: SkillStore, skill: Skill) -> dict[str, Any]:
-    shown = skill.shown
-    tally = store.evidence.tally(skill.name, shown.n)
-    return {
-        "name": skill.name,
-        "source": shown.provenance.origin,
-        "state": shown.state,
-        "active": skill.active.n if skill.active is not None else None,
-        "versions": len(skill.versions),
-        "waiting": [
-            version.n
-            for version in skill.versions
-            if version.state in ("candidate", "trial", "quarantined") and not version.active
-        ],
-        "pinned": skill.pinned,
-        "successes": tally.successes,
-        "failures": tally.failures,
-        "description": shown.read().description,
-    }
-
-
-def _library_row(source: str, document: SkillDocument) -> dict[str, Any]:
-    return {
-        "name": document.name,
-        "source": source,
-        "state": "library",
-        "active": None,
-        "versions": 0,
-        "waiting": [],
-        "pinned": False,
-        "successes": 0,
-        "failures": 0,
-        "description": document.description,
-    }
-
-
-def _version_row(version: Version) -> dict[str, Any]:
-    return {
-        "skill": version.skill,
-        "version": version.n,
-        "state": version.state,
-        "active": version.active,
-        "parent": version.parent,
-        "sha256": version.sha256,
-        "approved_by": version.approved_by,
-        "created": version.created.isoformat(),
-        **dataclasses.asdict(version.provenance),
-        "findings": [dataclasses.asdict(finding) for finding in version.findings],
-    }
-
-
-def _preview_row(each: Preview, version: Version | None) -> dict[str, Any]:
-    document = each.document
-    return {
-        "name": document.name,
-        "description": document.description,
-        "license": document.license,
-        "files": [file.path for file in document.files],
-        "scripts": list(each.scripts),
-        "warnings": [problem.to_dict() for problem in document.warnings],
-        "findings": [dataclasses.asdict(finding) for finding in each.findings],
-        "version": version.n if version is not None else None,
-        "state": version.state if version is not None else None,
-    }
-
-
-def _hit_row(hit: Hit) -> dict[str, Any]:
-    row = dataclasses.asdict(hit)
-    row["by"] = "words" if hit.vector is None else "words and meaning"
-    return row
-
-
-def _verdict_row(verdict: Verdict) -> dict[str, Any]:
-    problems = [problem.to_dict() for problem in verdict.problems]
-    return {"file": verdict.file, "loads": verdict.loads, "problems": problems}
-
-
-def _show_preview(screen: Screen, each: Preview, state: str | None) -> None:
-    document = each.document
-    screen.line(f"{document.name}: {state or 'only looked at'}", "strong")
-    screen.line(f"  {one_line(document.description)}")
-    screen.line(f"  licence  {document.license or 'not stated'}")
-    screen.line(f"  files    {', '.join(file.path for file in document.files) or 'none'}")
-    if each.scripts:
-        screen.line(f"  scripts  {', '.join(each.scripts)}", "ask")
-    for problem in document.warnings:
-        screen.line(f"  {problem.key or 'file'}: {problem.problem}", "quiet")
-    _show_findings(screen, each.findings)
-
-
-def _show_findings(screen: Screen, findings: tuple[Finding, ...]) -> None:
-    for finding in findings:
-        screen.line(f"  {finding}", "bad" if finding.verdict == "block" else "ask")
-
-
-def _origin(version: Version) -> Iterator[str]:
-    origin = version.provenance
-    source = f" from {origin.source}" if origin.source else ""
-    yield f"  {origin.origin} by {origin.author}{source}, {version.created:%Y-%m-%d %H:%M}"
-    if origin.reason:
-        yield f"  {one_line(origin.reason)}"
-    if origin.runs:
-        yield f"  runs {', '.join(origin.runs)}"
-    if origin.model:
-        yield f"  written by {origin.model}"
-    if version.approved_by:
-        yield f"  approved by {version.approved_by}"
