@@ -4,51 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from orchestrator.agent.calls import short
-from orchestrator.agent.dialogue import used
 from orchestrator.agent.prompt import brief_text
 from orchestrator.agent.prompt import system_prompt as member_prompt
 from orchestrator.agent.seat import Answer
-from orchestrator.agent.spending import Spent
 from orchestrator.agent.state import Brief
+from orchestrator.chronicle import VERDICT, Chronicle, RunDetail, RunRow
 from orchestrator.database import Database
-from orchestrator.engine.journal import Journal
 from orchestrator.errors import (
     HomeError,
     NotFoundError,
     PersonError,
     Question,
-    RetinueError,
     RunBusyError,
 )
-from orchestrator.events import RunState, Watcher
+from orchestrator.events import Watcher
 from orchestrator.home import Home, cache_folder
 from orchestrator.index import TOKENIZER, count_tokens
-from orchestrator.memory.conversations import Conversations
-from orchestrator.model.base import Account, Usage
 from orchestrator.model.providers import PROVIDERS
 from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
+from orchestrator.schooling import CLOSING, Schooling
 from orchestrator.skill import Learner, Lesson, Libraries
 from orchestrator.staff import House, TeamStaff, first_schemas
 from orchestrator.team import lock
-from orchestrator.team.base import MemberReport, RunResult
-from orchestrator.team.experience import experiences
+from orchestrator.team.base import RunResult
 from orchestrator.team.files import Exchange
-from orchestrator.team.ledger import Ledger, MemberRecord, RunRecord
-from orchestrator.team.limits import RunMeter
+from orchestrator.team.ledger import Ledger, RunRecord
 from orchestrator.team.runs import (
     RUN,
     Request,
@@ -61,26 +52,9 @@ from orchestrator.team.supervisor import CALL
 from orchestrator.team.supervisor_prompt import request_text
 from orchestrator.team.supervisor_prompt import system_prompt as supervisor_prompt
 from orchestrator.team.workflow import resolve_inputs
-from orchestrator.team.writing import ModelWriter
 from orchestrator.tool.catalog import CORE, TOOLS
 
 MOST_TASK_CHARS = 200_000
-
-_log = logging.getLogger(__name__)
-
-_VERDICT = "verdict/"
-"""How the keys of messages begin that are a person's verdicts."""
-CLOSING = (
-    "This conversation is over. If it taught you a way of working that will be needed again, keep "
-    "it with skill_write, or mend a skill with skill_patch. Then say in one sentence what you "
-    "kept, or that there was nothing."
-)
-_WORTH_ASKING = 3
-"""Turns of a conversation since the member was asked last."""
-_LEARN_FROM = 20
-"""Runs at once."""
-_EMBED_AT_ONCE = 8
-"""Skills a profile gets vectors for after a run; about 0.1 s of CPU each."""
 
 _TAKE_OVER_TRIES = 15
 _TAKE_OVER_SECONDS = 0.2
@@ -109,46 +83,6 @@ class RunRequest:
 
 
 @dataclass(frozen=True)
-class RunRow:
-    """A run as `runs list` shows it."""
-
-    run_id: str
-    team: str
-    state: RunState
-    task: str
-    """First line of the task, shortened."""
-    created: datetime
-    updated: datetime
-    steps: int
-    tokens: int
-    cost_usd: str | None
-    verdict: str | None
-    """`good`, `bad` or None."""
-    pid: int | None
-    """The live process that works on it."""
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether its process has ended before it was done; `resume` goes on with it."""
-        return self.state in ("queued", "running") and self.pid is None
-
-    @property
-    def shown_state(self) -> str:
-        """The state as a person is told it."""
-        return "interrupted" if self.interrupted else self.state
-
-
-@dataclass(frozen=True)
-class RunDetail:
-    """A run as `runs show` shows it."""
-
-    row: RunRow
-    result: RunResult
-    history: Sequence[Mapping[str, Any]]
-    """What was said and done, oldest first: at, profile, kind, text."""
-
-
-@dataclass(frozen=True)
 class FirstRequest:
     """The exact first request of a member."""
 
@@ -171,8 +105,6 @@ class Runtime:
         self._environment = dict(environment)
         self._stack = AsyncExitStack()
         self._vocabulary = Vocabulary(TOOLS, CORE, PROVIDERS)
-        self._staffs: dict[str, TeamStaff] = {}
-        """Who has worked here, by run."""
 
     async def __aenter__(self) -> Self:
         """Raises HomeError when the home cannot be used, ConfigError for broken settings."""
@@ -188,6 +120,8 @@ class Runtime:
             stack=self._stack,
             libraries=Libraries(project=self._project, home=self._home.root),
         )
+        self._chronicle = Chronicle(self._house, self._ledger)
+        self._schooling = Schooling(self._house, self._ledger, self._chronicle)
         await asyncio.to_thread(self._sweep)
         return self
 
@@ -250,7 +184,7 @@ class Runtime:
         """Go on with a run that was killed, waits, failed or hit a limit. Raises RunBusyError."""
         record = self._ledger.run(run)
         refuse_settled(record)
-        request = read_request(self._journal(record), record.id)
+        request = read_request(self._chronicle.journal(record), record.id)
         if model is not None:
             request = replace(request, model=model)
         team = self.team(request.source)
@@ -278,7 +212,9 @@ class Runtime:
         Raises PersonError when the run asks nothing, several things, or something else.
         """
         record = self._ledger.run(run)
-        asked = _choose(record.id, open_questions(self._journal(record), record.id), question)
+        asked = _choose(
+            record.id, open_questions(self._chronicle.journal(record), record.id), question
+        )
         if asked.kind == "approval" and decision is None:
             raise PersonError(f"{asked.text} Say --approve or --deny")
         if asked.kind == "question" and decision is not None:
@@ -305,7 +241,7 @@ class Runtime:
             raise PersonError(f"run {record.id} is {record.state} already")
         self._ledger.cancel(record.id)
         with suppress(RunBusyError), self._hold(record):  # who works on it hears of it anyway
-            now = self._counted(self._ledger.run(record.id))
+            now = self._chronicle.counted(self._ledger.run(record.id))
             if not now.settled:
                 self._ledger.settle(
                     record.id,
@@ -321,12 +257,12 @@ class Runtime:
         """Record a person's verdict; it lies, with the note, with what was said in the run."""
         record = self._ledger.run(run)
         self._ledger.rate(record.id, verdict)
-        said = self._conversations(record)
+        said = self._chronicle.conversations(record)
         messages = said.of_run(record.id)
         said.append(
             messages[0].session if messages else record.id,
             run=record.id,
-            key=f"{_VERDICT}{len(messages)}",
+            key=f"{VERDICT}{len(messages)}",
             peer="person",
             kind="said",
             text=f"({verdict}) {note}".rstrip(),
@@ -335,124 +271,30 @@ class Runtime:
         )
 
     def closing(self, request: RunRequest) -> RunRequest | None:
-        """At the end of a conversation: what asks the member to write down what it has learned.
-
-        None where that is not worth a model call: few turns since it was asked last, nobody in
-        particular was spoken to, or that member cannot write skills.
+        """At the end of a conversation: what asks the member to write down what it has learned;
+        None where that is not worth a model call.
         """
-        member = request.team.member(request.target) if request.target else None
-        every = self._house.settings.skill_nudge_turns
-        if member is None or request.session is None or not every:
+        if request.target is None or request.session is None:
             return None
-        staff = TeamStaff(self._house, request.team, model=None, rehearsal=None)
-        if not staff.toolset(member).finds("skill_write"):
-            return None
-        said = self._said(request.team.name, member.profile)
-        if said.turns(request.session) % every < _WORTH_ASKING:
+        if not self._schooling.is_worth_closing(request.team, request.target, request.session):
             return None
         return replace(request, task=CLOSING, workflow=None)
 
     async def learn(self, *, rehearsals: bool = False) -> Sequence[Lesson]:
-        """Let members learn from the runs that have ended since, in this process or before; for
-        when nobody waits for an answer any more.
-
-        A run's words are written by its own model where it has just been at work, else by rule.
-        `rehearsals`: from played scripts, too.
-        """
-        if not self._house.settings.learn:
-            return []
-        lessons: list[Lesson] = []
-        for record in self._ledger.unlearned(_LEARN_FROM):
-            if record.rehearsal and not rehearsals:
-                self._ledger.learned(record.id)
-                continue
-            with suppress(RunBusyError), self._hold(record):
-                lessons += await self._learn_from(record)
-                self._ledger.learned(record.id)
-            self._staffs.pop(record.id, None)
-        return lessons
+        """See `Schooling.learn`."""
+        return await self._schooling.learn(rehearsals=rehearsals)
 
     def learner(self, team: str, profile: str) -> Learner:
-        """What decides about the skills of a profile; names by rule, for no run has been made."""
-        return self._house.learner(self._home.profile(team, profile), None)
-
-    async def _learn_from(self, record: RunRecord) -> Sequence[Lesson]:
-        members = self._ledger.members(record.id)
-        staff = self._staffs.get(record.id)
-
-        def said(profile: str) -> Conversations:
-            return self._said(record.team, profile)
-
-        lessons: list[Lesson] = []
-        for experience in await asyncio.to_thread(experiences, record, members, said):
-            profile = experience.author.partition("/")[2]
-            home = self._home.profile(record.team, profile)
-            try:
-                writer = self._writer(record, staff, profile)
-                lessons.append(await self._house.learner(home, writer).learn(experience))
-                await asyncio.to_thread(self._house.shelf(home).embed_missing, _EMBED_AT_ONCE)
-            except (RetinueError, OSError) as error:
-                _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
-        return lessons
-
-    def _writer(
-        self, record: RunRecord, staff: TeamStaff | None, profile: str
-    ) -> ModelWriter | None:
-        if staff is None or record.rehearsal:
-            return None
-        account = Account(record.id, f"{record.team}/{profile}", RunMeter(staff.team.limits))
-
-        def paid(usage: Usage, cost_usd: Decimal | None) -> None:
-            self._ledger.charge(record.id, usage, cost_usd)
-
-        return ModelWriter(staff.model(profile), account, paid)
+        """See `Schooling.learner`."""
+        return self._schooling.learner(team, profile)
 
     def runs(self, *, team: str | None = None, state: str | None = None) -> Sequence[RunRow]:
-        """The runs of this home, newest first; `state` may be `interrupted`, and `queued` and
-        `running` mean those that are not.
-        """
-        stored = None if state == "interrupted" else state
-        rows = [self._row(record) for record in self._ledger.runs(team=team, state=stored)]
-        return [row for row in rows if state in (None, row.shown_state)]
+        """See `Chronicle.runs`."""
+        return self._chronicle.runs(team=team, state=state)
 
     def show(self, run: str) -> RunDetail:
-        """All that is known of a run. Raises NotFoundError."""
-        record = self._ledger.run(run)
-        members = self._ledger.members(record.id)
-        profiles = dict.fromkeys([record.owner, *(member.profile for member in members)])
-        said = [
-            (message, profile)
-            for profile in profiles
-            for message in self._said(record.team, profile).of_run(record.id)
-        ]
-        said.sort(key=lambda pair: pair[0].at)
-        return RunDetail(
-            row=self._row(record),
-            result=self._result(self._counted(record), self._seen(record, members)),
-            history=[
-                {
-                    "at": message.at.isoformat(),
-                    "profile": message.peer if message.key.startswith(_VERDICT) else profile,
-                    "kind": message.kind,
-                    "peer": message.peer,
-                    "text": message.text,
-                    **message.extra,
-                }
-                for message, profile in said
-            ],
-        )
-
-    def _seen(self, record: RunRecord, members: Sequence[MemberRecord]) -> Sequence[MemberRecord]:
-        """The members with the steps of their calls that have not ended."""
-
-        def counted(member: MemberRecord) -> MemberRecord:
-            home = self._home.profile(record.team, member.profile)
-            if member.state != "running" or not home.memory_db.exists():
-                return member
-            journal = Journal(self._house.database(home))
-            return replace(member, steps=used([journal], record.id, member.call)[0])
-
-        return [counted(member) for member in members]
+        """See `Chronicle.show`."""
+        return self._chronicle.show(run)
 
     def first_request(self, team: Team, profile: str, task: str = "") -> FirstRequest:
         """The exact first request of a profile, and its size. Raises NotFoundError."""
@@ -496,7 +338,7 @@ class Runtime:
     ) -> TeamRun:
         rehearsal = None if request.rehearsal is None else Path(request.rehearsal)
         staff = TeamStaff(self._house, team, model=request.model, rehearsal=rehearsal)
-        self._staffs[run] = staff
+        self._schooling.remember(run, staff)
         return TeamRun(
             run,
             team,
@@ -517,82 +359,6 @@ class Runtime:
             raise NotFoundError("member", name, names, f"{team.name} has {', '.join(names)}")
         return member.profile
 
-    def _row(self, record: RunRecord) -> RunRow:
-        record = self._counted(record)
-        working = record.state in ("queued", "running")
-        folder = self._home.run_folder(record.team, record.id)
-        return RunRow(
-            run_id=record.id,
-            team=record.team,
-            state=record.state,
-            task=self._task(record),
-            created=record.created,
-            updated=record.updated,
-            steps=record.steps,
-            tokens=record.usage.total,
-            cost_usd=None if record.cost_usd is None else str(record.cost_usd),
-            verdict=record.verdict,
-            pid=lock.holder(folder) if working else None,
-        )
-
-    def _counted(self, record: RunRecord) -> RunRecord:
-        """The record with what the run has used by now, which is entered only when it is settled.
-
-        A profile whose home cannot be read is left out.
-        """
-        if record.state not in ("queued", "running"):
-            return record
-        steps, spent = record.steps, Spent(record.usage, record.cost_usd)
-        with suppress(HomeError):
-            steps, spent = used(self._journals(record), record.id)
-        return replace(record, steps=steps, usage=spent.usage, cost_usd=spent.cost_usd)
-
-    def _journals(self, record: RunRecord) -> Sequence[Journal]:
-        """Of all who have something of the run."""
-        members = self._ledger.members(record.id)
-        profiles = {record.owner, *(member.profile for member in members)}
-        homes = [self._home.profile(record.team, profile) for profile in profiles]
-        return [Journal(self._house.database(home)) for home in homes if home.memory_db.exists()]
-
-    def _task(self, record: RunRecord) -> str:
-        """One broken profile hides the tasks of its own runs only."""
-        try:
-            messages = self._conversations(record).of_run(record.id)
-        except HomeError:
-            return f"(the home of {record.team}/{record.owner} cannot be read)"
-        return short(messages[0].text, 80) if messages else ""
-
-    def _result(self, record: RunRecord, members: Sequence[MemberRecord]) -> RunResult:
-        journal = self._journal(record)
-        ending = journal.get(record.id, RUN, "outcome")
-        said = self._conversations(record).of_run(record.id)
-        own = f"{record.team}/{record.owner}"
-        answers = [each.text for each in said if each.peer == own and each.kind == "said"]
-        answer = answers[-1] if answers and record.state == "completed" else ""
-        return RunResult(
-            run_id=record.id,
-            state=record.state,
-            answer=ending.payload["answer"] if ending else answer,
-            members=tuple(MemberReport(m.profile, m.state, m.steps) for m in members),
-            steps=record.steps,
-            usage=record.usage,
-            cost_usd=record.cost_usd,
-            rehearsal=record.rehearsal,
-            artifacts=tuple(self._exchange(record).published()),
-            error=ending.payload["error"] if ending else None,
-            questions=tuple(open_questions(journal, record.id)),
-            denied=bool(ending and ending.payload.get("denied")),
-        )
-
-    def _journal(self, record: RunRecord) -> Journal:
-        return Journal(self._house.database(self._home.profile(record.team, record.owner)))
-
-    def _conversations(self, record: RunRecord) -> Conversations:
-        return self._said(record.team, record.owner)
-
-    def _said(self, team: str, profile: str) -> Conversations:
-        return Conversations(self._house.database(self._home.profile(team, profile)))
-
     def _sweep(self) -> None:
         """Forget what can no longer be resumed, and what a crash has kept from being forgotten."""
         for record in self._ledger.stale(self._house.settings.keep_unfinished_days):
@@ -604,7 +370,7 @@ class Runtime:
         """Drop what a resume would need; what was said stays with the profiles, and why it failed,
         too.
         """
-        for journal in self._journals(record):
+        for journal in self._chronicle.journals(record):
             ending = journal.get(record.id, RUN, "outcome")
             journal.drop(record.id)
             if ending is not None and ending.payload["error"]:
@@ -613,11 +379,8 @@ class Runtime:
         for profile in {record.owner, *(member.profile for member in members)}:
             home = self._home.profile(record.team, profile)
             shutil.rmtree(home.workspace / record.id, ignore_errors=True)
-        self._exchange(record).drop_inputs()
+        self._chronicle.exchange(record).drop_inputs()
         self._ledger.forget(record.id)
-
-    def _exchange(self, record: RunRecord) -> Exchange:
-        return Exchange(self._home.run_folder(record.team, record.id))
 
     def _hold(self, record: RunRecord) -> AbstractContextManager[None]:
         return lock.hold(self._home.run_folder(record.team, record.id), record.id)

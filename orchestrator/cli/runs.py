@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from orchestrator.chronicle import RunRow
 from orchestrator.cli.ask import Answer
 from orchestrator.cli.conduct import conduct, learn, pass_on
 from orchestrator.cli.output import Screen, columns, one_line, print_json
@@ -16,7 +17,7 @@ from orchestrator.cli.places import known_model, open_runtime
 from orchestrator.cli.render import Line, money, show_result
 from orchestrator.cli.target import read_text
 from orchestrator.errors import NotFoundError, PersonError
-from orchestrator.runtime import RunRow, Runtime
+from orchestrator.runtime import Runtime
 
 
 async def list_runs(*, team: str | None, state: str | None, as_json: bool) -> int:

@@ -1,0 +1,122 @@
+"""What members learn from runs, once these have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+
+from orchestrator.chronicle import Chronicle
+from orchestrator.errors import RetinueError, RunBusyError
+from orchestrator.memory.conversations import Conversations
+from orchestrator.model.base import Account, Usage
+from orchestrator.profile.schema import Team
+from orchestrator.skill import Learner, Lesson
+from orchestrator.staff import House, TeamStaff
+from orchestrator.team import lock
+from orchestrator.team.experience import experiences
+from orchestrator.team.ledger import Ledger, RunRecord
+from orchestrator.team.limits import RunMeter
+from orchestrator.team.writing import ModelWriter
+
+_log = logging.getLogger(__name__)
+
+CLOSING = (
+    "This conversation is over. If it taught you a way of working that will be needed again, keep "
+    "it with skill_write, or mend a skill with skill_patch. Then say in one sentence what you "
+    "kept, or that there was nothing."
+)
+_WORTH_ASKING = 3
+"""Turns of a conversation since the member was asked last."""
+_LEARN_FROM = 20
+"""Runs at once."""
+_EMBED_AT_ONCE = 8
+"""Skills a profile gets vectors for after a run; about 0.1 s of CPU each."""
+
+
+class Schooling:
+    """Lets the members of a home learn."""
+
+    def __init__(self, house: House, ledger: Ledger, chronicle: Chronicle) -> None:
+        self._house = house
+        self._ledger = ledger
+        self._chronicle = chronicle
+        self._staffs: dict[str, TeamStaff] = {}
+        """Who has worked in this process, by run."""
+
+    def remember(self, run: str, staff: TeamStaff) -> None:
+        """The run is at work here: its own models may write down what is learned from it."""
+        self._staffs[run] = staff
+
+    def is_worth_closing(self, team: Team, profile: str, session: str) -> bool:
+        """Whether the member should be asked what the conversation, which ends, has taught it: it
+        can write skills, and some turns have passed since it was asked last.
+        """
+        member = team.member(profile)
+        every = self._house.settings.skill_nudge_turns
+        if member is None or not every:
+            return False
+        staff = TeamStaff(self._house, team, model=None, rehearsal=None)
+        said = self._chronicle.said(team.name, member.profile)
+        return (
+            staff.toolset(member).finds("skill_write")
+            and said.turns(session) % every >= _WORTH_ASKING
+        )
+
+    async def learn(self, *, rehearsals: bool = False) -> Sequence[Lesson]:
+        """Let members learn from the runs that have ended since, in this process or before; for
+        when nobody waits for an answer any more.
+
+        A run's words are written by its own model where it has just been at work, else by rule.
+        `rehearsals`: from played scripts, too.
+        """
+        if not self._house.settings.learn:
+            return []
+        lessons: list[Lesson] = []
+        for record in self._ledger.unlearned(_LEARN_FROM):
+            if record.rehearsal and not rehearsals:
+                self._ledger.learned(record.id)
+                continue
+            folder = self._house.home.run_folder(record.team, record.id)
+            with suppress(RunBusyError), lock.hold(folder, record.id):
+                lessons += await self._learn_from(record)
+                self._ledger.learned(record.id)
+            self._staffs.pop(record.id, None)
+        return lessons
+
+    def learner(self, team: str, profile: str) -> Learner:
+        """What decides about the skills of a profile; names by rule, for no run has been made."""
+        return self._house.learner(self._house.home.profile(team, profile), None)
+
+    async def _learn_from(self, record: RunRecord) -> Sequence[Lesson]:
+        members = self._ledger.members(record.id)
+        staff = self._staffs.get(record.id)
+
+        def said(profile: str) -> Conversations:
+            return self._chronicle.said(record.team, profile)
+
+        lessons: list[Lesson] = []
+        for experience in await asyncio.to_thread(experiences, record, members, said):
+            profile = experience.author.partition("/")[2]
+            home = self._house.home.profile(record.team, profile)
+            try:
+                writer = self._writer(record, staff, profile)
+                lessons.append(await self._house.learner(home, writer).learn(experience))
+                await asyncio.to_thread(self._house.shelf(home).embed_missing, _EMBED_AT_ONCE)
+            except (RetinueError, OSError) as error:
+                _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
+        return lessons
+
+    def _writer(
+        self, record: RunRecord, staff: TeamStaff | None, profile: str
+    ) -> ModelWriter | None:
+        if staff is None or record.rehearsal:
+            return None
+        account = Account(record.id, f"{record.team}/{profile}", RunMeter(staff.team.limits))
+
+        def paid(usage: Usage, cost_usd: Decimal | None) -> None:
+            self._ledger.charge(record.id, usage, cost_usd)
+
+        return ModelWriter(staff.model(profile), account, paid)
