@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from orchestrator.skill import lifecycle
 from orchestrator.skill.document import SkillDocument
 from orchestrator.skill.draft import Writer, draft, rules_of, traps_of
 from orchestrator.skill.evidence import Case, Use
-from orchestrator.skill.experience import Experience, Step, worth
+from orchestrator.skill.experience import Experience, Sign, Step, worth
 from orchestrator.skill.gate import GateResult, check_retrieval, check_text
 from orchestrator.skill.patch import Operation, apply
 from orchestrator.skill.shelf import Shelf
@@ -42,6 +43,15 @@ class Lesson:
     """One sentence for each decision; empty when nothing was learned."""
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A task worth keeping."""
+
+    reason: str
+    known: str | None
+    """The skill there is for such tasks."""
+
+
 class Learner:
     """Learns for one profile, from its own work only."""
 
@@ -67,12 +77,11 @@ class Learner:
         sign = experience.outside
         if sign is None:
             return Lesson(experience.run, experience.task)
-        self._shelf.sync(look=True)
-        uses = self._settle(experience, good=sign.good)
-        happened = list(self._judge(uses))
-        if sign.good:
-            happened += self._try_written(experience)
-            happened += await self._keep(experience)
+        happened = await asyncio.to_thread(self._take_in, experience, sign)
+        plan = await asyncio.to_thread(self._plan, experience, sign) if sign.good else None
+        if plan is not None:
+            fresh = await draft(experience, self._writer) if plan.known is None else None
+            happened += await asyncio.to_thread(self._keep, experience, plan, fresh)
         return Lesson(experience.run, experience.task, tuple(happened))
 
     def try_out(self, version: Version) -> Sequence[str]:
@@ -91,6 +100,12 @@ class Learner:
             if other.state == "trial" and other.n < version.n:
                 happened += self._move(other, "archived", GATE, f"{version.label} takes its place")
         return happened
+
+    def _take_in(self, experience: Experience, sign: Sign) -> list[str]:
+        """Settle the evidence, and what follows from it."""
+        self._shelf.sync(look=True)
+        happened = self._judge(self._settle(experience, good=sign.good))
+        return [*happened, *(self._try_written(experience) if sign.good else ())]
 
     def _settle(self, experience: Experience, *, good: bool) -> Sequence[Use]:
         evidence = self._store.evidence
@@ -141,25 +156,31 @@ class Learner:
                     happened += self.try_out(version)
         return happened
 
-    async def _keep(self, experience: Experience) -> Sequence[str]:
-        """Make a skill of the task, or mend the one that was used, when that is worth it."""
+    def _plan(self, experience: Experience, sign: Sign) -> _Plan | None:
+        """What to make of the task; None when there is nothing to learn from it, or has been."""
         run, task = experience.run, experience.task
         seen = self._tasks.seen_like(experience.brief, without=(run, task))
         self._tasks.add(run, task, experience.brief)
         reasons = worth(experience, seen_before=seen).reasons
-        sign = experience.outside
-        if not reasons or sign is None or self._tasks.learned(run, task):
-            return ()
+        if not reasons or self._tasks.learned(run, task):
+            return None
         reason = f"{', '.join(reasons)}; {sign.by} said it went well"
-        known = self._same_kind(experience)
-        if known is not None:
-            version = self._improve(known, experience, reason)
-        else:
-            version = await self._make(experience, reason)
-        self._tasks.mark(run, task, version.label if version is not None else known or "nothing")
+        return _Plan(reason, self._same_kind(experience))
+
+    def _keep(
+        self, experience: Experience, plan: _Plan, fresh: SkillDocument | None
+    ) -> Sequence[str]:
+        """Make a skill of the task, or mend the one there is."""
+        version = None
+        if plan.known is not None:
+            version = self._improve(plan.known, experience, plan.reason)
+        elif fresh is not None:
+            version = self._make(fresh, experience, plan.reason)
+        label = version.label if version is not None else plan.known
+        self._tasks.mark(experience.run, experience.task, label or "nothing")
         if version is None:
             return ()
-        return (f"{version.label} was learned: {reason}", *self.try_out(version))
+        return (f"{version.label} was learned: {plan.reason}", *self.try_out(version))
 
     def _same_kind(self, experience: Experience) -> str | None:
         """The skill that this task used, or that is meant for such tasks."""
@@ -194,8 +215,8 @@ class Learner:
             return [*written, *self._shelf.triggers.of(name)]
         return self._shelf.phrases(name)
 
-    async def _make(self, experience: Experience, reason: str) -> Version | None:
-        document = conform(await draft(experience, self._writer))
+    def _make(self, fresh: SkillDocument, experience: Experience, reason: str) -> Version | None:
+        document = conform(fresh)
         if document.name in self._store.names():
             document = document.replace(name=self._free_name(document.name))
         return self._add(document, experience, reason, parent=None)
