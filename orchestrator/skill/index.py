@@ -187,6 +187,10 @@ class SkillIndex:
         )
         return row["n"] if row is not None else 0
 
+    def has_vectors(self) -> bool:
+        """Whether anything can be found by meaning yet."""
+        return self._database.one("SELECT 1 FROM skill_vectors LIMIT 1") is not None
+
     def by_words(self, words: Sequence[str], most: int) -> Mapping[int, float]:
         """The rows with any of the words that match best, with their BM25, higher being better."""
         if not words:

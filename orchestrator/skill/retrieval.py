@@ -123,7 +123,9 @@ class SkillSearch:
         return scores
 
     def _cosines(self, text: str, rows: Sequence[int]) -> Mapping[int, float]:
-        if self._embed is None or not (head := pieces(text, _QUERY_TOKENS, 1)):
+        if self._embed is None or not self._index.has_vectors():
+            return {}
+        if not (head := pieces(text, _QUERY_TOKENS, 1)):
             return {}
         try:
             query = self._embed(head)[0]

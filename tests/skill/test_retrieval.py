@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.database import Database
-from orchestrator.index import Embedder, count_tokens
+from orchestrator.index import Embedder, EmbedderMissing, count_tokens
 from orchestrator.skill import Hit, SkillIndex, SkillSearch, cards
 from tests.skill.library import CROWD, SKILLS
 
@@ -125,6 +125,16 @@ def test_a_missing_embedder_is_said_once(
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
         "skills are searched by words alone"
     ]
+
+
+def test_nothing_is_embedded_before_there_is_anything_to_compare_with(tmp_path: Path) -> None:
+    index = SkillIndex(Database(tmp_path / "memory.db"))
+    index.update(SKILLS)
+    broken = Embedder(tmp_path / "no-such-model.onnx")
+    search = SkillSearch(index, broken.embed)
+    assert search.search("restore the database")[0].vector is None
+    with pytest.raises(EmbedderMissing):
+        broken.embed(["it would have failed"])
 
 
 def hit(name: str, description: str) -> Hit:
