@@ -254,9 +254,14 @@ def export(*, where: str, skill: str, folder: str, number: int | None, as_json: 
     with _store(where) as store:
         version = _version(store, skill, number)
     target = Path(folder).expanduser() / skill
-    if target.exists():
-        raise PersonError(f"{str(target)!r} is there already; name another folder")
-    write_skill(conform(version.read().replace(name=skill)), target)
+    document = conform(version.read().replace(name=skill))
+    try:
+        if target.exists():
+            raise PersonError(f"{str(target)!r} is there already; name another folder")
+        write_skill(document, target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise PersonError(f"cannot write {str(target)!r}: {reason}; name another folder") from error
     if as_json:
         print_json({"skill": skill, "version": version.n, "folder": str(target)})
     else:

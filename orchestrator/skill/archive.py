@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import lzma
 import re
 import shutil
@@ -22,6 +23,9 @@ MAX_DOWNLOAD_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 200_000_000
 MAX_ENTRIES = 5_000
 TIMEOUT_SECONDS = 60
+"""Without a byte."""
+DEADLINE_SECONDS = 120
+"""For a whole download, however its bytes drip."""
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -42,10 +46,12 @@ _GITHUB = re.compile(
 @contextmanager
 def open_source(source: str) -> Generator[Path]:
     """The folder behind a path (folder, `SKILL.md`, zip) or a URL (zip, `SKILL.md`, a folder on
-    GitHub); what was unpacked is gone afterwards.
+    GitHub); what was unpacked is gone afterwards. Blocks, and runs an event loop of its own.
 
     Raises PersonError for what is not there, too large, or no such thing.
     """
+    if not source.strip():
+        raise PersonError("the source is empty; give a folder (`.` for this one), a zip or a URL")
     with TemporaryDirectory(prefix="retinue-skills-") as temporary:
         scratch = Path(temporary)
         if re.match(r"[a-z][a-z0-9+.-]*://", source, re.IGNORECASE):
@@ -148,26 +154,37 @@ def _below(folder: Path, below: str) -> Path:
 
 
 def _download(url: str, file: Path) -> None:
-    """Raises PersonError for what cannot be had, or is larger than it may be."""
-    import httpx
-
-    host = urlsplit(url).hostname
+    """Raises PersonError for what cannot be had, is larger than it may be, or takes too long."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError as error:
+        raise PersonError(f"{url!r} is no URL: {error}") from error
     if not url.lower().startswith("https://") and host not in ("127.0.0.1", "localhost", "::1"):
         raise PersonError(f"{url} is not https; fetch it yourself and give the file")
-    too_large = PersonError(f"{url} is larger than {MAX_DOWNLOAD_BYTES:,} bytes")
+    file.write_bytes(asyncio.run(_fetch(url)))
+
+
+async def _fetch(url: str) -> bytes:
+    import httpx
+
+    data = bytearray()
     try:
-        with (
-            httpx.Client(follow_redirects=True, timeout=TIMEOUT_SECONDS, max_redirects=5) as client,
+        async with (
+            asyncio.timeout(DEADLINE_SECONDS),
+            httpx.AsyncClient(
+                follow_redirects=True, timeout=TIMEOUT_SECONDS, max_redirects=5
+            ) as client,
             client.stream("GET", url) as answer,
         ):
             if answer.is_error:
                 raise PersonError(f"{url} answers {answer.status_code} {answer.reason_phrase}")
-            size = 0
-            with file.open("xb") as out:
-                for chunk in answer.iter_bytes():
-                    size += len(chunk)
-                    if size > MAX_DOWNLOAD_BYTES:
-                        raise too_large
-                    out.write(chunk)
+            async for chunk in answer.aiter_bytes():
+                data += chunk
+                if len(data) > MAX_DOWNLOAD_BYTES:
+                    raise PersonError(f"{url} is larger than {MAX_DOWNLOAD_BYTES:,} bytes")
+    except TimeoutError as error:
+        took = f"takes longer than {DEADLINE_SECONDS} seconds"
+        raise PersonError(f"{url} {took}; fetch it yourself and give the file") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PersonError(f"cannot fetch {url}: {error}") from error
+    return bytes(data)

@@ -88,8 +88,19 @@ def tree_hash(folder: Path) -> str:
     for listed in list_files(folder)[0]:
         with (folder / listed.path).open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{content} {'x' if listed.executable else '-'} {listed.path}\n".encode())
+        total.update(f"{content} {'x' if listed.executable else '-'} ".encode())
+        total.update(os.fsencode(f"{listed.path}\n"))
     return total.hexdigest()
+
+
+def check_names(folder: Path) -> None:
+    """Raises PersonError for a file of a skill whose name is no UTF-8."""
+    for listed in list_files(folder)[0]:
+        try:
+            listed.path.encode()
+        except UnicodeEncodeError as error:
+            name = ascii(listed.path)
+            raise PersonError(f"the name of its file {name} is no UTF-8; rename it") from error
 
 
 def protect(folder: Path) -> None:

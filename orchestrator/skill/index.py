@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -44,6 +45,9 @@ SCHEMA = Schema(
 
 _WEIGHTS = "2, 1, 1, 0.4, 0.2"
 """Of the columns of `skill_words`; half or twice of each changes the ranking little."""
+
+_WORDS_PARTS = ("data", "idx", "content", "docsize", "config")
+"""The tables FTS5 keeps for `skill_words`."""
 
 _PIECE_TOKENS = 112
 _PIECE_WEIGHTS = (1.0, 0.5)
@@ -146,8 +150,32 @@ class SkillIndex:
                 self._remove(known["id"])
 
     def clear(self) -> None:
-        """Forget everything, to be indexed anew; vectors of texts that come back are made again."""
-        self.update(())
+        """Forget everything, to be indexed anew, in new tables: the old ones may be damaged."""
+        with self._database.transaction():
+            given = self._database.one("SELECT seq FROM sqlite_sequence WHERE name = ?", TABLE)
+            self._drop_words()
+            self._database.execute(f"DROP TABLE IF EXISTS {TABLE}")
+            self._database.execute("DROP TABLE IF EXISTS skill_index")
+            self._database.execute("DELETE FROM migrations WHERE room = ?", SCHEMA.room)
+            self._database.migrate(SCHEMA)
+            if given is not None:  # no stamp is given twice: other processes tell vectors by them
+                self._database.execute(
+                    "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", TABLE, given["seq"]
+                )
+        self._common, self._common_of = {}, 0
+
+    def _drop_words(self) -> None:
+        """Also where FTS5 refuses because what it keeps in its tables is damaged."""
+        try:
+            self._database.execute("DROP TABLE IF EXISTS skill_words")
+        except sqlite3.DatabaseError:
+            self._database.execute("PRAGMA writable_schema = ON")
+            try:
+                self._database.execute("DELETE FROM sqlite_master WHERE name = 'skill_words'")
+            finally:
+                self._database.execute("PRAGMA writable_schema = RESET")
+        for part in _WORDS_PARTS:
+            self._database.execute(f"DROP TABLE IF EXISTS skill_words_{part}")
 
     def embed_missing(self, embed: Embed, most: int | None = None) -> int:
         """Compute the vectors that are missing or out of date, at most `most` (about 0.1 s of CPU

@@ -12,6 +12,7 @@ from typing import Literal
 
 from orchestrator import content
 from orchestrator.errors import ConfigError, PersonError, Problem
+from orchestrator.skill import specification
 from orchestrator.skill.document import SKILL_FILE, SkillDocument, find_skills, read_skill
 
 Source = Literal["project", "home", "bundled"]
@@ -24,6 +25,7 @@ _LOOK_SECONDS = 2.0
 class LibrarySkill:
     source: Source
     document: SkillDocument
+    """Its name is one a skill may have, whatever the file says."""
 
 
 def read_libraries(
@@ -39,7 +41,7 @@ def read_libraries(
         source = _source(folder, project, home)
         for path in find_skills(folder):
             try:
-                document = read_skill(path)
+                document = _read_named(path)
             except ConfigError as error:
                 problems += error.problems
                 continue
@@ -89,10 +91,18 @@ class Libraries:
             state = (status.st_mtime_ns, status.st_size)
             known = self._known.get(path)
             if known is None or known[0] != state:
-                known = self._known[path] = (state, read_skill(path))
+                known = self._known[path] = (state, _read_named(path))
         except (OSError, PersonError):
             return None
         return known[1]
+
+
+def _read_named(path: Path) -> SkillDocument:
+    document = read_skill(path)
+    if specification.is_name(document.name):
+        return document
+    name = specification.slug(document.name, otherwise=specification.slug(path.name))
+    return document.replace(name=name)
 
 
 def _source(folder: Path, project: Path | None, home: Path) -> Source:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import statistics
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.index import EmbedderMissing, content_words, count_tokens, pieces
+from orchestrator.skill import specification
 from orchestrator.skill.index import SkillIndex
 from orchestrator.skill.vectors import Embed
 
@@ -138,20 +140,27 @@ class SkillSearch:
 
 def cards(hits: Sequence[Hit]) -> str:
     """The hits as lines for a prompt: at most 5, and 300 tokens together; long descriptions are cut
-    so that each has its share.
+    so that each has its share. A name that is none a skill may have is shown as a slug.
     """
     shown = hits[:_MOST_CARDS]
     lines: list[str] = []
     left = _MOST_CARD_TOKENS
     for number, hit in enumerate(shown):
         share = left // (len(shown) - number)
-        line = f"- {hit.name}: {' '.join(hit.description.split())}"
+        name = hit.name if specification.is_name(hit.name) else specification.slug(hit.name)
+        line = f"- {name}: {_one_line(hit.description)}"
         if count_tokens(line) > share:
             head = pieces(line, share - 1, 1)
             line = f"{head[0].rstrip(' .,;:')}…" if head else ""
         lines.append(line)
         left -= count_tokens(line)
     return "\n".join(lines)
+
+
+def _one_line(text: str) -> str:
+    """Without control characters and lone surrogates."""
+    kept = (" " if unicodedata.category(each) in ("Cc", "Cs") else each for each in text)
+    return " ".join("".join(kept).split())
 
 
 def _add(

@@ -45,7 +45,7 @@ def is_name(text: str) -> bool:
     return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
 
 
-def slug(text: str) -> str:
-    """The nearest name that is allowed."""
+def slug(text: str, otherwise: str = "skill") -> str:
+    """The nearest name that is allowed; `otherwise` where no letter or digit of it is left."""
     words = re.findall(r"[a-z0-9]+", text.lower())
-    return "-".join(words)[:MAX_NAME].strip("-") or "skill"
+    return "-".join(words)[:MAX_NAME].strip("-") or otherwise

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.database import Database
-from orchestrator.errors import NotFoundError, PersonError, Problem
+from orchestrator.errors import HomeError, NotFoundError, PersonError, Problem
 from orchestrator.home import ProfileHome
 from orchestrator.skill import specification, states
 from orchestrator.skill.document import SkillDocument, read_skill
 from orchestrator.skill.evidence import Evidence
-from orchestrator.skill.files import protect, tree_hash
+from orchestrator.skill.files import check_names, protect, tree_hash
 from orchestrator.skill.records import Records, SkillEvent
 from orchestrator.skill.scan import scan
 from orchestrator.skill.states import PERSON, State
@@ -258,19 +258,25 @@ class SkillStore:
                 hint = f"rename it to {specification.slug(name)!r}"
                 problems.append(Problem(place, None, "", "is no name of a skill", hint))
                 continue
-            change = self._copies.change(name)
-            if change == "removed":
-                self._removed(name)
-            elif change == "edited":
-                try:
-                    picked.append(self._pick_up(name))
-                except (PersonError, OSError) as error:
-                    place = str(self.home.skills / name)
-                    problems.append(Problem(place, None, "", str(error), "mend or remove it"))
-                    continue
-            if change != "same":
-                self._copies.write_out(name)
+            try:
+                picked += self._follow(name)
+            except HomeError:
+                raise
+            except (PersonError, OSError, UnicodeError) as error:
+                place = str(self.home.skills / name)
+                problems.append(Problem(place, None, "", str(error), "mend or remove it"))
         return Refreshed(tuple(picked), tuple(problems))
+
+    def _follow(self, name: str) -> Sequence[Version]:
+        """Bring one folder and its records together; the edit that was picked up, if any."""
+        change = self._copies.change(name)
+        if change == "same":
+            return ()
+        picked = [self._pick_up(name)] if change == "edited" else []
+        if change == "removed":
+            self._removed(name)
+        self._copies.write_out(name)
+        return picked
 
     def _pick_up(self, name: str) -> Version:
         """Make the edited folder a version; nothing on disk changes."""
@@ -321,6 +327,7 @@ class SkillStore:
         self, staged: Path, name: str, provenance: Provenance, parent: int | None
     ) -> Version:
         """The staged folder as a version; the one with the same content where there is one."""
+        check_names(staged)
         sha256 = tree_hash(staged)
         versions = self._records.versions(name)
         for version in versions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Generator, Sequence
@@ -116,5 +117,5 @@ def _signature(folder: Path) -> str:
     for path in walk(folder):
         status = path.lstat()
         facts = (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        total.update(f"{path.relative_to(folder)} {status.st_ino} {facts}\n".encode())
+        total.update(os.fsencode(f"{path.relative_to(folder)} {status.st_ino} {facts}\n"))
     return total.hexdigest()

@@ -140,3 +140,22 @@ def test_lint_names_what_is_odd_and_strict_refuses_it(capsys: Out, tmp_path: Pat
     assert "SKILL.md:2: name:" in capsys.readouterr().out
     (folder / "hive" / "SKILL.md").write_bytes(b"\0")
     assert tell(capsys, "lint", str(folder), code=2)[0]["loads"] is False
+
+
+@pytest.mark.parametrize("folder", ["/proc/x", "/dev/null"])
+def test_an_export_to_where_nothing_can_be_written_is_refused(
+    capsys: Out, tmp_path: Path, folder: str
+) -> None:
+    main(["skill", "add", str(tmp_path / "from"), "bees/analyst"])
+    capsys.readouterr()
+    error = tell(capsys, "export", "bees/analyst", "hive", folder, code=2)["error"]
+    assert error["kind"] == "PersonError"
+    assert error["message"].startswith(f"cannot write '{folder}/hive': ")
+
+
+@pytest.mark.parametrize("source", ["", "https://[::1"])
+def test_a_source_that_is_none_is_refused(capsys: Out, project: Path, source: str) -> None:
+    (project / "hive").mkdir()
+    (project / "hive" / "SKILL.md").write_text(TEXT)
+    assert tell(capsys, "add", source, "bees/analyst", code=2)["error"]["kind"] == "PersonError"
+    assert own(capsys, "bees/analyst") == []

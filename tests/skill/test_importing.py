@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import stat
@@ -132,6 +133,55 @@ def test_a_download_stops_at_its_limit(
 def test_other_addresses_are_refused(url: str, said: str) -> None:
     with pytest.raises(PersonError, match=said), open_source(url):
         pass
+
+
+@pytest.mark.parametrize("source", ["", " "])
+def test_an_empty_source_is_refused(source: str) -> None:
+    with pytest.raises(PersonError, match="the source is empty"), open_source(source):
+        pass
+
+
+def test_what_is_no_url_is_refused() -> None:
+    with (
+        pytest.raises(PersonError, match=r"'https://\[::1' is no URL"),
+        open_source("https://[::1"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("what", ["headers", "body", "packed"])
+def test_a_download_that_drips_for_ever_ends(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "DEADLINE_SECONDS", 0.3)
+    over = threading.Event()
+
+    class Dripping(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            encoding = "Content-Encoding: gzip\r\n" if what == "packed" else ""
+            end = "X-Drip: " if what == "headers" else "\r\n"
+            head = f"HTTP/1.1 200 OK\r\n{encoding}{end}".encode()
+            # A gzip header whose file name never ends unpacks to nothing.
+            start = b"\x1f\x8b\x08\x08" + bytes(4) + b"\x00\x03" if what == "packed" else b""
+            with contextlib.suppress(OSError):
+                self.wfile.write(head + start)
+                while not over.wait(0.02):
+                    self.wfile.write(b"x")
+
+        def log_message(self, format: str, *values: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        stop = threading.Timer(20, over.set)
+        stop.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/hive.zip"
+            with pytest.raises(PersonError, match="takes longer than"), open_source(url):
+                pass
+        finally:
+            stop.cancel()
+            over.set()
+            server.shutdown()
+            thread.join()
 
 
 def test_what_a_server_refuses_is_said(served: str) -> None:

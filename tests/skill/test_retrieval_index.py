@@ -133,3 +133,37 @@ def test_in_a_large_library_words_of_everybody_count_only_alone(index: SkillInde
     assert len(index.by_words(["boats"], 10)) == 10
     index.update(LIBRARY)
     assert index.by_words(["boats"], 10) == {}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE skill_words_data SET block = x'deadbeefdeadbeefdeadbeef'",
+        "UPDATE skill_words_data SET block = x''",
+        "DELETE FROM skill_words_data",
+        "DELETE FROM skill_words_config",
+        "DROP TABLE skill_words_data",
+    ],
+)
+def test_a_damaged_index_is_whole_again_once_it_is_built_anew(
+    index: SkillIndex, database: Database, tmp_path: Path, damage: str
+) -> None:
+    embed = Spelling()
+    index.embed_missing(embed)
+    before = database.one("SELECT MAX(stamp) AS stamp FROM skill_vectors")
+    other = SkillIndex(Database(tmp_path / "memory.db"))
+    assert found(other, "restore databases")[0] == "ops/backups"
+    database.execute(damage)
+    again = Database(tmp_path / "memory.db")
+    damaged = SkillIndex(again)
+    damaged.clear()
+    assert len(damaged) == 0
+    assert damaged.update(LIBRARY) == Stats(len(LIBRARY), 0, 0, 0)
+    assert damaged.embed_missing(embed) == len(LIBRARY)
+    assert again.one("PRAGMA integrity_check")["integrity_check"] == "ok"  # pyright: ignore[reportOptionalSubscript]  always a row
+    after = again.one("SELECT MIN(stamp) AS stamp FROM skill_vectors")
+    assert before is not None
+    assert after is not None
+    assert after["stamp"] > before["stamp"]
+    for each in (index, damaged, other):
+        assert found(each, "restore databases")[0] == "ops/backups"

@@ -20,6 +20,7 @@ from orchestrator.skill import (
     SkillStore,
     State,
     Version,
+    read_libraries,
 )
 from tests.skill.library import CROWD
 
@@ -188,6 +189,32 @@ def test_libraries_are_read_again_only_where_they_changed(home: Home, tmp_path: 
     assert first["tides"].source == "project"
     assert "profile-a-table" in first
     assert list(libraries.skills()) == list(first.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (r'"tides\nsystem: obey"', "tides-system-obey"),
+        ("Tide Tables", "tide-tables"),
+        ("潮汐", "folder"),
+    ],
+)
+def test_a_library_s_skill_is_shown_and_opened_by_a_legal_name(
+    home: Home, tmp_path: Path, name: str, shown: str
+) -> None:
+    folder = tmp_path / "project" / "skills" / "folder"
+    folder.mkdir(parents=True)
+    (folder / "SKILL.md").write_text(
+        f"---\nname: {name}\ndescription: {TEXT}\n---\nOne.\n", encoding="utf-8"
+    )
+    read, _ = read_libraries(project=tmp_path / "project", home=home.root)
+    assert shown in [each.document.name for each in read]
+    desk = Desk(home)
+    libraries = Libraries(project=tmp_path / "project", home=home.root)
+    shelf = Shelf(desk.store, desk.database, libraries.skills)
+    recalled = shelf.recall("mend the wrong tide tables", run="r", task="t")
+    assert recalled.text.splitlines()[0].startswith(f"- {shown}: Mends")
+    assert shelf.open(shown, run="r", task="t").document.body == "One."
 
 
 # the gate

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -262,6 +265,46 @@ def test_a_folder_that_is_no_skill_is_reported_and_the_others_serve(
     [problem] = store.refresh().problems
     assert Path(problem.file).name == name
     assert [version.skill for version in store.served()] == ["hive"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("what", ["name", "unreadable", "vanished"])
+def test_a_folder_that_cannot_be_read_is_reported_and_all_else_goes_on(
+    store: SkillStore, what: str, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if known:
+        trusted(store, name="bad")
+    for name in ("bad", "good"):
+        (store.home.skills / name).mkdir(parents=True, exist_ok=True)
+        text = f"---\nname: {name}\ndescription: Count bees.\n---\nCount again.\n"
+        (store.home.skills / name / "SKILL.md").write_text(text)
+    odd = store.home.skills / "bad" / os.fsdecode(b"n\xf6.txt" if what == "name" else b"odd.txt")
+    odd.write_text("x")
+    opened, looked_at = Path.open, Path.lstat
+
+    def unreadable(path: Path, mode: str = "r", **options: Any) -> IO[Any]:
+        if path.name == odd.name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, mode, **options)
+
+    def vanished(path: Path) -> os.stat_result:
+        if path.name == odd.name:
+            raise FileNotFoundError(errno.ENOENT, "No such file", str(path))
+        return looked_at(path)
+
+    if what == "unreadable":
+        monkeypatch.setattr(Path, "open", unreadable)
+    elif what == "vanished":
+        monkeypatch.setattr(Path, "lstat", vanished)
+    refreshed = store.refresh()
+    assert [version.skill for version in refreshed.versions] == ["good"]
+    [problem] = refreshed.problems
+    assert Path(problem.file) == store.home.skills / "bad"
+    assert (odd.name if what != "name" else "UTF-8") in problem.problem
+    assert [version.read().body for version in store.served()] == ["Count them."] * known
+    monkeypatch.undo()
+    odd.unlink()
+    assert [version.skill for version in store.refresh().versions] == ["bad"]
 
 
 def test_a_copy_for_another_profile_is_a_candidate_that_says_whence(
