@@ -9,15 +9,15 @@ from contextlib import suppress
 from decimal import Decimal
 
 from orchestrator.chronicle import Chronicle
-from orchestrator.errors import RetinueError, RunBusyError
+from orchestrator.errors import HomeError, RetinueError, RunBusyError
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model.base import Account, Usage
 from orchestrator.profile.schema import Team
-from orchestrator.skill import Learner, Lesson
+from orchestrator.skill import Experience, Learner, Lesson, redacted
 from orchestrator.staff import House, TeamStaff
 from orchestrator.team import lock
 from orchestrator.team.experience import experiences
-from orchestrator.team.ledger import Ledger, RunRecord
+from orchestrator.team.ledger import Ledger, MemberRecord, RunRecord
 from orchestrator.team.limits import RunMeter
 from orchestrator.team.writing import ModelWriter
 
@@ -81,8 +81,10 @@ class Schooling:
                 continue
             folder = self._house.home.run_folder(record.team, record.id)
             with suppress(RunBusyError), lock.hold(folder, record.id):
-                lessons += await self._learn_from(record)
-                self._ledger.learned(record.id)
+                learned, whole = await self._learn_from(record)
+                lessons += learned
+                if whole:
+                    self._ledger.learned(record.id)
             self._staffs.pop(record.id, None)
         return lessons
 
@@ -90,24 +92,47 @@ class Schooling:
         """What decides about the skills of a profile; names by rule, for no run has been made."""
         return self._house.learner(self._house.home.profile(team, profile), None)
 
-    async def _learn_from(self, record: RunRecord) -> Sequence[Lesson]:
-        members = self._ledger.members(record.id)
-        staff = self._staffs.get(record.id)
+    async def _learn_from(self, record: RunRecord) -> tuple[Sequence[Lesson], bool]:
+        """The lessons of a run, and whether all of it has been taken in: a full disk leaves it for
+        later. A profile that is broken learns nothing, the others do.
+        """
+        lessons: list[Lesson] = []
+        for experience in await asyncio.to_thread(self._experiences, record):
+            profile = experience.author.partition("/")[2]
+            home = self._house.home.profile(record.team, profile)
+            try:
+                writer = self._writer(record, self._staffs.get(record.id), profile)
+                told = redacted(experience, home.credentials().values())
+                lessons.append(await self._house.learner(home, writer).learn(told))
+                await asyncio.to_thread(self._house.shelf(home).embed_missing, _EMBED_AT_ONCE)
+            except (OSError, HomeError) as error:
+                _log.warning("%s learns later from run %s: %s", home.address, record.id, error)
+                return lessons, False
+            except RetinueError as error:
+                _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
+            except Exception:
+                _log.exception("%s learns nothing from run %s", home.address, record.id)
+        return lessons, True
+
+    def _experiences(self, record: RunRecord) -> Sequence[Experience]:
+        """Of each member whose home can be read."""
+        readable: list[MemberRecord] = []
+        for member in self._ledger.members(record.id):
+            try:
+                self._chronicle.said(record.team, member.profile)
+            except RetinueError as error:
+                _log.warning("run %s teaches %s nothing: %s", record.id, member.profile, error)
+            else:
+                readable.append(member)
 
         def said(profile: str) -> Conversations:
             return self._chronicle.said(record.team, profile)
 
-        lessons: list[Lesson] = []
-        for experience in await asyncio.to_thread(experiences, record, members, said):
-            profile = experience.author.partition("/")[2]
-            home = self._house.home.profile(record.team, profile)
-            try:
-                writer = self._writer(record, staff, profile)
-                lessons.append(await self._house.learner(home, writer).learn(experience))
-                await asyncio.to_thread(self._house.shelf(home).embed_missing, _EMBED_AT_ONCE)
-            except (RetinueError, OSError) as error:
-                _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
-        return lessons
+        try:
+            return experiences(record, readable, said)
+        except RetinueError as error:
+            _log.warning("run %s teaches nobody: %s", record.id, error)
+            return []
 
     def _writer(
         self, record: RunRecord, staff: TeamStaff | None, profile: str

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from sqlite3 import DatabaseError
 from typing import Any, Literal, TypedDict, cast
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -178,13 +179,18 @@ class _Turn:
             return ""
         query = "\n".join(part for part in (self._brief.goal, self._brief.context) if part)
         recent = [text for _, text in self._history()[-_RECENT_TURNS:]]
-        recalled = shelf.recall(
-            query,
-            recent,
-            run=self._run,
-            task=self._call,
-            preferred=self._seat.member.skills,
-        )
+        try:
+            recalled = shelf.recall(
+                query,
+                recent,
+                run=self._run,
+                task=self._call,
+                preferred=self._seat.member.skills,
+            )
+        except (RetinueError, OSError, DatabaseError) as error:
+            told = f"its skills cannot be searched: {error}; mend it with retinue skill reindex"
+            self._in.watch(Warned(self._run, self._seat.member.profile, told))
+            return ""
         return recalled.text
 
     def _is_time_to_write(self) -> bool:

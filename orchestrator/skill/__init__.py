@@ -14,6 +14,7 @@ from orchestrator.skill.library import Libraries, LibrarySkill, read_libraries
 from orchestrator.skill.lint import Verdict, lint
 from orchestrator.skill.patch import Operation, apply
 from orchestrator.skill.records import SkillEvent
+from orchestrator.skill.redaction import redacted
 from orchestrator.skill.retrieval import Hit, SkillSearch, cards
 from orchestrator.skill.scan import Finding, scan
 from orchestrator.skill.shelf import Offer, Recalled, Shelf
@@ -77,6 +78,7 @@ __all__ = [
     "preview",
     "read_libraries",
     "read_skill",
+    "redacted",
     "scan",
     "skill_text",
     "write_skill",

@@ -15,6 +15,7 @@ from orchestrator.skill import specification
 from orchestrator.skill.document import SkillDocument
 from orchestrator.skill.experience import Experience, Step, recovered, useful_steps
 from orchestrator.skill.triggers import KEY
+from orchestrator.text.unicode import well_formed
 
 log = logging.getLogger(__name__)
 
@@ -110,9 +111,11 @@ def rules_of(corrections: Sequence[str]) -> Sequence[str]:
 
 
 def traps_of(experience: Experience) -> Sequence[str]:
-    """What failed first and what worked instead, as lines of a list."""
+    """What failed first and what worked instead, as lines of a list; not the words of the failure,
+    which come from outside.
+    """
     return [
-        f"- `{_call(failed)}` fails ({_line(failed.text, 120)}); this works: `{_call(worked)}`"
+        f"- `{_call(failed)}` fails; this works: `{_call(worked)}`"
         for failed, worked in recovered(experience.steps)[:4]
     ]
 
@@ -176,5 +179,5 @@ def _call(step: Step) -> str:
 
 
 def _line(text: str, most: int = 200) -> str:
-    line = " ".join(text.split())
+    line = " ".join(well_formed(text).split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -180,6 +180,10 @@ class Evidence:
             self._clock().isoformat(),
         )
 
+    def drop_cases(self, run: str, task: str) -> None:
+        """The task went well after all."""
+        self._database.execute("DELETE FROM skill_case WHERE run = ? AND task = ?", run, task)
+
     def cases(self, skill: str) -> Sequence[Case]:
         rows = self._database.all(
             "SELECT skill, n, run, task, brief FROM skill_case WHERE skill = ? ORDER BY rowid",

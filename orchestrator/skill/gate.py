@@ -12,6 +12,10 @@ from orchestrator.skill.scan import scan
 from orchestrator.skill.shelf import Shelf
 from orchestrator.skill.triggers import written_triggers
 
+_NEVER_LEARNED = frozenset(
+    {"override", "secrecy", "encoded-command", "reverse-shell", "exfiltration", "guard-off"}
+)
+
 MOST_TOKENS = 5_000
 """Of the body."""
 _FOUND_AMONG = 3
@@ -42,10 +46,17 @@ class GateResult:
 
 
 def check_text(document: SkillDocument) -> GateResult:
-    """Specification, size, and the scan for secrets, injection and exfiltration."""
+    """Specification, size, and the scan for secrets, injection and exfiltration.
+
+    Members write no texts about attacks: what the scan excuses in public skills is refused here.
+    """
     violations = [f"{key} {problem}" for key, problem, _ in specification.violations(document)]
     tokens = count_tokens(document.body)
-    blocked = [str(finding) for finding in scan(document) if finding.verdict == "block"]
+    blocked = [
+        str(finding)
+        for finding in scan(document)
+        if finding.verdict == "block" or finding.rule in _NEVER_LEARNED
+    ]
     return GateResult(
         (
             Check("specification", not violations, "; ".join(violations)),
@@ -115,5 +126,5 @@ def _said(document: SkillDocument) -> frozenset[str]:
 
 def _place(shelf: Shelf, phrase: str, name: str) -> int:
     """Place in the ranking, counted from 1; 100 for one that is not among the first ten."""
-    names = [hit.name for hit in shelf.search(phrase, most=10)]
+    names = shelf.ranking(phrase, most=10)
     return names.index(name) + 1 if name in names else 100

@@ -177,9 +177,15 @@ class SkillIndex:
         for part in _WORDS_PARTS:
             self._database.execute(f"DROP TABLE IF EXISTS skill_words_{part}")
 
-    def embed_missing(self, embed: Embed, most: int | None = None) -> int:
+    def ids(self) -> Sequence[str]:
+        return [row["skill"] for row in self._database.all("SELECT skill FROM skill_index")]
+
+    def embed_missing(
+        self, embed: Embed, most: int | None = None, *, only: str | None = None
+    ) -> int:
         """Compute the vectors that are missing or out of date, at most `most` (about 0.1 s of CPU
-        each); returns how many. For a thread in the background; each batch is kept when it is done.
+        each), or that of one skill `only`; returns how many. For a thread in the background; each
+        batch is kept when it is done.
 
         Raises EmbedderMissing.
         """
@@ -188,7 +194,9 @@ class SkillIndex:
             rows = self._database.all(
                 "SELECT id, i.name, i.description, triggers, body, i.meaning FROM skill_index i "
                 "JOIN skill_words w ON w.rowid = i.id LEFT JOIN skill_vectors v USING (id) "
-                "WHERE v.meaning IS NOT i.meaning LIMIT ?",
+                "WHERE v.meaning IS NOT i.meaning AND (? IS NULL OR i.skill = ?) LIMIT ?",
+                only,
+                only,
                 8 if most is None else min(8, most - done),
             )
             if not rows:

@@ -26,6 +26,9 @@ from orchestrator.skill.writer import conform
 
 log = logging.getLogger(__name__)
 
+_MADE = ("learned", "written")
+"""Origins of what members made themselves."""
+
 EVIDENCE, GATE = "evidence", "gate"
 """Who, when no person decides."""
 
@@ -86,7 +89,9 @@ class Learner:
 
     def try_out(self, version: Version) -> Sequence[str]:
         """Let a candidate be tried, or say in its history why not."""
-        if version.state != "candidate":
+        uses = self._store.evidence.uses(version.skill, version.n)
+        untried = version.state == "suspect" and not any(use.loaded for use in uses)
+        if version.state != "candidate" and not untried:
             return [f"{version.label} is {version.state}"]
         document = version.read().replace(name=version.skill, warnings=())
         result = check_text(document)
@@ -104,8 +109,30 @@ class Learner:
     def _take_in(self, experience: Experience, sign: Sign) -> list[str]:
         """Settle the evidence, and what follows from it."""
         self._shelf.sync(look=True)
-        happened = self._judge(self._settle(experience, good=sign.good))
-        return [*happened, *(self._try_written(experience) if sign.good else ())]
+        happened = list(self._judge(self._settle(experience, good=sign.good)))
+        if not sign.good:
+            self._tasks.remove(experience.run, experience.task)
+            return [*happened, *self._take_back(experience, sign)]
+        return [*happened, *(self._try_written(experience) if sign.by != "exit code" else ())]
+
+    def _take_back(self, experience: Experience, sign: Sign) -> Sequence[str]:
+        """What was learned from a task that did not go well after all is no longer tried."""
+        happened: list[str] = []
+        for version in self._made_in(experience.run, ("trial",)):
+            why = f"{sign.by} said that the task it was learned from went badly"
+            happened += self._move(version, "suspect", EVIDENCE, why)
+        return happened
+
+    def _made_in(self, run: str, states: Sequence[State]) -> Sequence[Version]:
+        """The versions that a member made in that run and that are in one of those states."""
+        return [
+            version
+            for skill in self._store.skills()
+            for version in skill.versions
+            if run in version.provenance.runs
+            and version.state in states
+            and version.provenance.origin in _MADE
+        ]
 
     def _settle(self, experience: Experience, *, good: bool) -> Sequence[Use]:
         evidence = self._store.evidence
@@ -114,12 +141,16 @@ class Learner:
         uses = evidence.settle(
             experience.run, experience.task, "success" if good else "failure", followed
         )
+        phrase = experience.brief[:300]
         for use in loaded:
             if not good:
                 run, task = experience.run, experience.task
                 evidence.add_case(Case(use.skill, use.n, run, task, experience.brief))
+                self._shelf.triggers.remove(use.skill, phrase)
             elif use.n:
-                self._shelf.triggers.add(use.skill, experience.brief[:300])
+                self._shelf.triggers.add(use.skill, phrase)
+        if good:
+            evidence.drop_cases(experience.run, experience.task)
         return uses
 
     def _followed(self, use: Use, steps: Sequence[Step]) -> bool | None:
@@ -148,13 +179,8 @@ class Learner:
 
     def _try_written(self, experience: Experience) -> Sequence[str]:
         """What the member wrote in this run may be tried, now that the run has gone well."""
-        happened: list[str] = []
-        for skill in self._store.skills():
-            for version in skill.versions:
-                made_here = experience.run in version.provenance.runs
-                if made_here and version.state == "candidate":
-                    happened += self.try_out(version)
-        return happened
+        made = self._made_in(experience.run, ("candidate",))
+        return [line for version in made for line in self.try_out(version)]
 
     def _plan(self, experience: Experience, sign: Sign) -> _Plan | None:
         """What to make of the task; None when there is nothing to learn from it, or has been."""
@@ -164,8 +190,10 @@ class Learner:
         reasons = worth(experience, seen_before=seen).reasons
         if not reasons or self._tasks.learned(run, task):
             return None
-        reason = f"{', '.join(reasons)}; {sign.by} said it went well"
-        return _Plan(reason, self._same_kind(experience))
+        known = self._same_kind(experience)
+        if known is not None and self._is_closed(known):
+            return None
+        return _Plan(f"{', '.join(reasons)}; {sign.by} said it went well", known)
 
     def _keep(
         self, experience: Experience, plan: _Plan, fresh: SkillDocument | None
@@ -190,22 +218,29 @@ class Learner:
             return loaded[0]
         withheld = [use.skill for use in uses if not use.served]
         near = [hit.name for hit in self._shelf.search(experience.brief, most=_NEAR)]
-        candidates = [
-            skill.name
-            for skill in self._store.skills()
-            if any(version.state == "candidate" for version in skill.versions)
-        ]
-        for name in filter(self._alive, dict.fromkeys([*withheld, *near, *candidates])):
-            if self._tasks.alike(experience.brief, self._phrases(name)):
+        others = [name for name in self._store.names() if name not in near]
+        for name in dict.fromkeys([*withheld, *near, *others]):
+            wanted = self._alive(name) or self._is_closed(name)
+            if wanted and self._tasks.alike(experience.brief, self._phrases(name)):
                 return name
         return None
 
     def _alive(self, name: str) -> bool:
-        """Whether it serves, or may yet."""
+        """Whether it serves, or may yet by evidence alone."""
         if name not in self._store.names():
             return True
+        return any(
+            version.state in ("trial", "trusted")
+            or (version.state == "candidate" and version.provenance.origin in _MADE)
+            for version in self._store.skill(name).versions
+        )
+
+    def _is_closed(self, name: str) -> bool:
+        """Whether it was archived or quarantined as a whole: nothing takes its place unasked."""
+        if name not in self._store.names():
+            return False
         states = {version.state for version in self._store.skill(name).versions}
-        return bool(states & {"candidate", "trial", "trusted"})
+        return states <= {"archived", "quarantined"}
 
     def _phrases(self, name: str) -> Sequence[str]:
         """What a skill is for, whatever its state."""
@@ -217,9 +252,14 @@ class Learner:
 
     def _make(self, fresh: SkillDocument, experience: Experience, reason: str) -> Version | None:
         document = conform(fresh)
-        if document.name in self._store.names():
+        if document.name in self._store.names() and not self._is_from(document.name, experience):
             document = document.replace(name=self._free_name(document.name))
         return self._add(document, experience, reason, parent=None)
+
+    def _is_from(self, name: str, experience: Experience) -> bool:
+        """Whether the skill came of this very run, before somebody said it went badly."""
+        versions = self._store.skill(name).versions
+        return any(experience.run in version.provenance.runs for version in versions)
 
     def _free_name(self, name: str) -> str:
         names = set(self._store.names())
@@ -228,9 +268,11 @@ class Learner:
 
     def _improve(self, name: str, experience: Experience, reason: str) -> Version | None:
         """Add what the skill does not say yet; None when there is nothing to add."""
-        document, parent = self._base(name)
-        if document is None:
+        base = self._shelf.base(name, run=experience.run, task=experience.task)
+        base = base or self._candidate(name)
+        if base is None:
             return None
+        document, parent = base
         body = document.body
         for title, lines in (
             ("## Rules", rules_of(experience.corrections)),
@@ -244,12 +286,13 @@ class Learner:
         legal = conform(document.replace(body=body, name=name))
         return self._add(legal, experience, reason, parent=parent)
 
-    def _base(self, name: str) -> tuple[SkillDocument | None, int | None]:
-        if name in self._store.names():
-            shown = self._store.skill(name).shown
-            ok = shown.state not in ("archived", "quarantined")
-            return (shown.read(), shown.n) if ok else (None, None)
-        return self._shelf.document(name), None
+    def _candidate(self, name: str) -> tuple[SkillDocument, int] | None:
+        """The newest version a member made that nobody has tried yet."""
+        versions = self._store.skill(name).versions if name in self._store.names() else ()
+        for version in reversed(versions):
+            if version.state == "candidate" and version.provenance.origin in _MADE:
+                return version.read(), version.n
+        return None
 
     def _add(
         self, document: SkillDocument, experience: Experience, reason: str, parent: int | None

@@ -65,7 +65,7 @@ def probability_of_more(
         if last >= 0:
             below += others[last]
             total += density * (below - others[last] / 2)
-    return total / (sum(densities) * sum(others))
+    return min(total / (sum(densities) * sum(others)), 1.0)
 
 
 def _density(a: int, b: int, x: float) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Literal
@@ -42,6 +42,8 @@ SCHEMA = Schema(
 _LOOK_SECONDS = 2.0
 """Folders are not looked at more often."""
 
+_SPARE = 2
+"""Hits asked for beyond those wanted, since some may not be shown."""
 _MOST_TRIALS = 2
 """On trial in one task; the outcome of more could not be told apart."""
 
@@ -170,7 +172,7 @@ class Shelf:
         self, query: str, recent_turns: Sequence[str], preferred: Sequence[str]
     ) -> Sequence[Hit]:
         """What is good enough to be shown unasked."""
-        hits = self._search.search(query, recent_turns)
+        hits = [hit for hit in self._search.search(query, recent_turns) if self._is_there(hit.name)]
         if hits and hits[0].clear:
             return hits
         return [hit for hit in hits if hit.name in preferred]
@@ -179,8 +181,13 @@ class Shelf:
         """What fits a request, best first, without what this task is done without."""
         self.sync()
         left_out = self._left_out(run, task)
-        hits = self._search.search(query, most=most + len(left_out))
-        return [hit for hit in hits if hit.name not in left_out][:most]
+        hits = self._search.search(query, most=most + len(left_out) + _SPARE)
+        return [hit for hit in hits if hit.name not in left_out and self._is_there(hit.name)][:most]
+
+    def ranking(self, query: str, most: int) -> Sequence[str]:
+        """Names in the order of the index, with what `holding` holds."""
+        self.sync()
+        return [hit.name for hit in self._search.search(query, most=most)]
 
     def open(self, name: str, *, run: str, task: str) -> Offer:
         """The skill as it serves in this task; recorded as loaded. Raises NotFoundError."""
@@ -189,7 +196,7 @@ class Shelf:
         uses = {use.n: use for use in self.store.evidence.of_task(run, task) if use.skill == name}
         offer = self._offer(name, {n for n, use in uses.items() if not use.served})
         if offer is None:
-            names = [each for each in known if self._offer(each, set()) is not None]
+            names = [each for each in known if self._is_there(each)]
             raise NotFoundError("skill", name, names, "look with skill_search")
         tokens = count_tokens(offer.document.body)
         before = uses.get(offer.n, Use(name, offer.n, run, task))
@@ -207,6 +214,17 @@ class Shelf:
         text = f"{document.name.replace('-', ' ')}. {document.description}"
         names = [hit.name for hit in self.search(text, most=most + 1)]
         return [name for name in names if name != document.name][:most]
+
+    def base(self, name: str, *, run: str, task: str) -> tuple[SkillDocument, int | None] | None:
+        """What a change of the skill starts from, with its number among the member's own versions:
+        the one the task has read, else the one on trial, else the one that serves.
+        """
+        self.sync()
+        for use in self.store.evidence.of_task(run, task):
+            if use.skill == name and use.loaded and use.n:
+                return self.store.version(name, use.n).read(), use.n
+        offer = self._offer(name, set())
+        return (offer.document, offer.n or None) if offer is not None else None
 
     def phrases(self, name: str) -> Sequence[str]:
         """The requests that a skill is meant for."""
@@ -227,17 +245,20 @@ class Shelf:
         """For a while, search as if the document served."""
         self.sync()
         name = document.name
-        self.index.put(self._entry(name, document))
+        self._hold(name, document)
         try:
-            self.embed_missing()
             yield
         finally:
-            usual = self.document(name)
-            if usual is not None:
-                self.index.put(self._entry(name, usual))
-                self.embed_missing()
-            else:
-                self.index.remove(name)
+            self._hold(name, self.document(name))
+
+    def _hold(self, name: str, document: SkillDocument | None) -> None:
+        if document is None:
+            self.index.remove(name)
+            return
+        self.index.put(self._entry(name, document))
+        if self._embed is not None:
+            with suppress(EmbedderMissing):
+                self.index.embed_missing(self._embed, only=name)
 
     def _allot(self, name: str, trial: Version | None, run: str, task: str) -> Offer | None:
         """What serves in this task; a trial is left out of every other one."""
@@ -267,6 +288,14 @@ class Shelf:
             return None
         return Offer(name, beneath.source, beneath.document, None)
 
+    def _is_there(self, name: str) -> bool:
+        """Whether some version of it may be shown; what is only held, or was when a process was
+        killed, may not.
+        """
+        skill = self._own.get(name)
+        serves = skill is not None and (skill.active is not None or self._trial(name) is not None)
+        return serves or name in self._beneath
+
     def _trial(self, name: str) -> Version | None:
         """The newest version on trial."""
         versions = self._own[name].versions if name in self._own else ()
@@ -277,9 +306,9 @@ class Shelf:
         wanted = {name: self._content(name) for name in {*self._own, *self._beneath}}
         rows = self._database.all("SELECT skill, content FROM skill_shelved")
         known = {row["skill"]: row["content"] for row in rows}
-        for name in sorted(known.keys() | wanted.keys()):
+        for name in sorted({*known, *wanted, *self.index.ids()}):
             content = wanted.get(name)
-            if content == known.get(name):
+            if content is not None and content == known.get(name):
                 continue
             document = self.document(name) if content is not None else None
             with self._database.transaction():

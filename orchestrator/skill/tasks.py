@@ -67,6 +67,10 @@ class Tasks:
             datetime.now(UTC).isoformat(),
         )
 
+    def remove(self, run: str, task: str) -> None:
+        """The task did not go well after all."""
+        self._database.execute("DELETE FROM skill_task WHERE run = ? AND task = ?", run, task)
+
     def learned(self, run: str, task: str) -> str:
         """The skill that came of the task; empty: none yet."""
         row = self._database.one(

@@ -46,6 +46,14 @@ class Triggers:
                     " ".join(phrase.split()),
                 )
 
+    def remove(self, skill: str, phrase: str) -> None:
+        """The phrase came from a task that did not go well after all."""
+        self._database.execute(
+            "DELETE FROM skill_trigger WHERE skill = ? AND phrase = ?",
+            skill,
+            " ".join(phrase.split()),
+        )
+
     def of(self, skill: str) -> Sequence[str]:
         rows = self._database.all(
             "SELECT phrase FROM skill_trigger WHERE skill = ? ORDER BY id", skill
@@ -53,9 +61,9 @@ class Triggers:
         return [row["phrase"] for row in rows]
 
     def stamp(self) -> int:
-        """Changes with every phrase added."""
-        row = self._database.one("SELECT MAX(id) AS last FROM skill_trigger")
-        return (row["last"] or 0) if row is not None else 0
+        """Changes with every phrase added or removed."""
+        row = self._database.one("SELECT MAX(id) AS last, COUNT(*) AS n FROM skill_trigger")
+        return ((row["last"] or 0) << 20) - row["n"] if row is not None else 0
 
 
 def written_triggers(document: SkillDocument) -> Sequence[str]:

@@ -16,10 +16,15 @@ BAD = frozenset({"reject", "rejected", "fail", "failed", "decline", "declined", 
 """What a reviewer's `verdict` may be."""
 
 _OBJECTION = re.compile(
-    r"\s*(?:no\b|nope|wrong|that(?:'s| is) (?:wrong|not)|not (?:like|what)|don't|do not|instead\b|"
-    r"actually|please (?:use|don't|do not)|you should have|never |always )",
+    r"\s*(?:no\b(?! (?:problem|worries|thanks|need|hurry|more))|nope|wrong|"
+    r"that(?:'s| is) (?:wrong|not)|not (?:like|what)|don't|do not|instead\b|"
+    r"please (?:use|don't|do not)|you should have|never |always )",
     re.IGNORECASE,
 )
+_FILE = re.compile(r"[\w/-]+\.\w{1,5}\b")
+_QUOTED = 80
+"""Characters of an answer that a brief quotes when it is about it."""
+
 _DENIED = "a person said no: "
 
 
@@ -90,11 +95,23 @@ def _sign(record: RunRecord, call: _Call, calls: Sequence[_Call]) -> Sign | None
         and other.verdict is not None
         and other.brief is not None
         and other.brief.at >= call.result.at
+        and _is_about(other.brief.text, call)
     ]
     if not reviews:
         return None
     _, good, reviewer = min(reviews)
     return Sign(good, "reviewer", reviewer)
+
+
+def _is_about(brief: str, call: _Call) -> bool:
+    """Whether a reviewer's brief is about this work: it names the author, quotes the answer, or
+    names a file that the answer names.
+    """
+    answer = call.result.text if call.result is not None else ""
+    quoted = " ".join(answer.split())[:_QUOTED]
+    names = set(_FILE.findall(answer)) & set(_FILE.findall(brief))
+    by_name = re.search(rf"\b{re.escape(call.member.profile)}\b", brief) is not None
+    return bool(names) or by_name or bool(quoted and quoted in " ".join(brief.split()))
 
 
 def _objections(record: RunRecord, conversations: Callable[[str], Conversations]) -> Sequence[str]:

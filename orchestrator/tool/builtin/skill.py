@@ -146,16 +146,16 @@ class SkillPatch:
 
     async def run(self, arguments: PatchArguments, context: ToolContext) -> ToolResult:
         shelf = _shelf(context)
-        document = await asyncio.to_thread(shelf.document, arguments.name)
-        if document is None:
+        base = await asyncio.to_thread(
+            shelf.base, arguments.name, run=context.run, task=context.call
+        )
+        if base is None:
             raise ToolRetry(f"there is no skill {arguments.name!r}; look with skill_search")
+        document, parent = base
         changes = [Operation(each.kind, each.anchor, each.text) for each in arguments.changes]
         body = apply(document.body, changes, supersedes=arguments.supersedes)
         reason = "; ".join(part for part in (arguments.reason, arguments.supersedes) if part)
         changed = document.replace(body=body, warnings=())
-        parent = None
-        if arguments.name in shelf.store.names():
-            parent = shelf.store.skill(arguments.name).shown.n
         version = await asyncio.to_thread(_add, shelf, changed, context, reason, parent)
         return _kept(version)
 
