@@ -33,7 +33,8 @@ EVIDENCE, GATE = "evidence", "gate"
 """Who, when no person decides."""
 
 _NEAR = 5
-"""Skills looked at for one that does the same."""
+"""Skills looked at for one that does the same, and those that search does not show."""
+_MOST_HIDDEN = 50
 
 
 @dataclass(frozen=True)
@@ -218,8 +219,12 @@ class Learner:
             return loaded[0]
         withheld = [use.skill for use in uses if not use.served]
         near = [hit.name for hit in self._shelf.search(experience.brief, most=_NEAR)]
-        others = [name for name in self._store.names() if name not in near]
-        for name in dict.fromkeys([*withheld, *near, *others]):
+        hidden = [
+            skill.name
+            for skill in self._store.skills()
+            if skill.versions[-1].state in ("candidate", "archived", "quarantined")
+        ]
+        for name in dict.fromkeys([*withheld, *near, *hidden[:_MOST_HIDDEN]]):
             wanted = self._alive(name) or self._is_closed(name)
             if wanted and self._tasks.alike(experience.brief, self._phrases(name)):
                 return name

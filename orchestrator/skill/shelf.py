@@ -40,7 +40,8 @@ SCHEMA = Schema(
 """What of each skill is in the index, so that only what has changed is read."""
 
 _LOOK_SECONDS = 2.0
-"""Folders are not looked at more often."""
+_LOOK_SHARE = 50
+"""Folders are not looked at more often, nor for more than this part of the time."""
 
 _SPARE = 2
 """Hits asked for beyond those wanted, since some may not be shown."""
@@ -105,7 +106,7 @@ class Shelf:
         self._own: Mapping[str, Skill] = {}
         self._beneath: Mapping[str, LibrarySkill] = {}
         self._synced: object = None
-        self._looked = float("-inf")
+        self._look_at = float("-inf")
 
     def sync(self, *, look: bool = False) -> None:
         """Pick up what people edited and what was decided elsewhere; cheap when nothing was.
@@ -113,9 +114,10 @@ class Shelf:
         Folders are looked at every few seconds, or at once with `look`.
         """
         now = time.monotonic()
-        if look or now - self._looked > _LOOK_SECONDS:
+        if look or now > self._look_at:
             self.store.refresh()
-            self._looked = now
+            done = time.monotonic()
+            self._look_at = done + max(_LOOK_SECONDS, _LOOK_SHARE * (done - now))
         library = self._library()
         state = (self.store.stamp(), self.triggers.stamp(), [id(each) for each in library])
         if state == self._synced:
