@@ -32,6 +32,7 @@ from orchestrator.index import Embedder
 from orchestrator.skill import (
     PERSON,
     Libraries,
+    LibrarySkill,
     Preview,
     Shelf,
     SkillStore,
@@ -131,18 +132,26 @@ def reindex(*, where: str, as_json: bool) -> int:
 
 def show(*, where: str, skill: str, number: int | None, as_json: bool) -> int:
     with _store(where) as store:
-        version = _version(store, skill, number)
-    document = version.read()
+        beneath = _beneath(store, skill) if number is None else None
+        version = None if beneath else _version(store, skill, number)
+    if version is not None:
+        row, document = version_row(version), version.read()
+    else:
+        assert beneath is not None
+        row, document = library_row(beneath.source, beneath.document), beneath.document
     if as_json:
         files = [dataclasses.asdict(file) for file in document.files]
         body = {"body": document.body, "files": files, "license": document.license}
-        print_json({**version_row(version), "description": document.description, **body})
+        print_json({**row, "description": document.description, **body})
         return 0
     with Screen() as screen:
-        screen.line(f"{version.label}: {version.state}{', serves' * version.active}", "strong")
-        for line in origin_lines(version):
-            screen.line(line, "quiet")
-        show_findings(screen, version.findings)
+        if version is not None:
+            screen.line(f"{version.label}: {version.state}{', serves' * version.active}", "strong")
+            for line in origin_lines(version):
+                screen.line(line, "quiet")
+            show_findings(screen, version.findings)
+        else:
+            screen.line(f"{document.name}: library, {row['source']}; serves everybody", "strong")
         screen.line(f"\n{document.description}\n\n{document.body}")
         for file in document.files:
             screen.line(f"{file.path}  {file.size:,} bytes{', runs' * file.executable}", "quiet")
@@ -346,6 +355,18 @@ def _profile(where: str) -> ProfileHome:
     team = read_team(target.team, target.project)
     profile = member(team, target.profile) if target.profile else None
     return home().profile(team.name, profile or SUPERVISOR)
+
+
+def _beneath(store: SkillStore, skill: str) -> LibrarySkill | None:
+    """The skill of a library, where the member has none of that name."""
+    if skill in store.names():
+        return None
+    library, _ = read_libraries(project=Path.cwd(), home=home().root)
+    found = next((each for each in library if each.document.name == skill), None)
+    if found is None:
+        names = [*store.names(), *(each.document.name for each in library)]
+        raise NotFoundError(f"skill of {store.home.address}", skill, names)
+    return found
 
 
 def _version(store: SkillStore, skill: str, number: int | None) -> Version:

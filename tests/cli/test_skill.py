@@ -159,3 +159,12 @@ def test_a_source_that_is_none_is_refused(capsys: Out, project: Path, source: st
     (project / "hive" / "SKILL.md").write_text(TEXT)
     assert tell(capsys, "add", source, "bees/analyst", code=2)["error"]["kind"] == "PersonError"
     assert own(capsys, "bees/analyst") == []
+
+
+def test_a_skill_of_a_library_can_be_looked_at(capsys: Out) -> None:
+    told = tell(capsys, "show", "bees/analyst", "months-and-shares")
+    assert (told["name"], told["source"]) == ("months-and-shares", "bundled")
+    assert main(["skill", "show", "bees/analyst", "months-and-shares"]) == 0
+    assert "library, bundled; serves everybody" in capsys.readouterr().out
+    error = tell(capsys, "show", "bees/analyst", "month-and-shares", code=2)["error"]
+    assert "did you mean 'months-and-shares'" in error["message"]
