@@ -14,7 +14,7 @@ from orchestrator.index import content_words
 from orchestrator.skill import specification
 from orchestrator.skill.document import SkillDocument
 from orchestrator.skill.experience import Experience, Step, recovered, useful_steps
-from orchestrator.skill.triggers import KEY
+from orchestrator.skill.triggers import KEY, NOT_FOR
 from orchestrator.text.unicode import well_formed
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,12 @@ _NAME_WORDS = 4
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "required": ["name", "description", "triggers", "pitfalls"],
+    "required": ["name", "description", "triggers", "not_for", "pitfalls"],
     "properties": {
         "name": {"type": "string", "maxLength": 60},
         "description": {"type": "string", "maxLength": 500},
         "triggers": {"type": "array", "maxItems": 3, "items": {"type": "string"}},
+        "not_for": {"type": "array", "maxItems": 3, "items": {"type": "string"}},
         "pitfalls": {"type": "array", "maxItems": 4, "items": {"type": "string"}},
     },
 }
@@ -42,6 +43,7 @@ name: two to four words in lower case, joined by hyphens, for the kind of task, 
 dates of this one.
 description: what the skill does, then "Use when …", in at most two sentences.
 triggers: three other requests, in a person's words, that this skill would serve.
+not_for: up to three requests that sound alike but need something else.
 pitfalls: what went wrong on the way and what to do instead; none if nothing did.
 
 The task:
@@ -75,6 +77,7 @@ class Words:
     name: str
     description: str
     triggers: tuple[str, ...] = ()
+    not_for: tuple[str, ...] = ()
     pitfalls: tuple[str, ...] = ()
 
 
@@ -89,11 +92,14 @@ async def draft(experience: Experience, writer: Writer | None) -> SkillDocument:
         except RetinueError as error:
             log.warning("a skill of run %s is named by rule: %s", experience.run, error)
     triggers = dict.fromkeys([_line(experience.brief), *words.triggers])
+    metadata = {KEY: "\n".join(triggers)}
+    if words.not_for:
+        metadata[NOT_FOR] = "\n".join(words.not_for)
     return SkillDocument(
         name=words.name,
         description=words.description,
         body=_body(experience, words),
-        metadata={KEY: "\n".join(triggers)},
+        metadata=metadata,
     )
 
 
@@ -164,6 +170,7 @@ def _read(answer: Mapping[str, Any], plain: Words) -> Words:
         plain.name if name == "skill" else name,
         description if len(description) > 20 else plain.description,
         lines("triggers")[:3],
+        lines("not_for")[:3],
         lines("pitfalls")[:4],
     )
 

@@ -10,7 +10,7 @@ from orchestrator.skill import specification
 from orchestrator.skill.document import SkillDocument
 from orchestrator.skill.scan import scan
 from orchestrator.skill.shelf import Shelf
-from orchestrator.skill.triggers import written_triggers
+from orchestrator.skill.triggers import near_misses, written_triggers
 
 _NEVER_LEARNED = frozenset(
     {"override", "secrecy", "encoded-command", "reverse-shell", "exfiltration", "guard-off"}
@@ -66,9 +66,7 @@ def check_text(document: SkillDocument) -> GateResult:
     )
 
 
-def check_retrieval(
-    shelf: Shelf, document: SkillDocument, near_misses: Sequence[str] = ()
-) -> GateResult:
+def check_retrieval(shelf: Shelf, document: SkillDocument) -> GateResult:
     """Whether it is no twin, its own triggers find it, most of them by what the skill says, near
     misses do not choose it, and neighbours still come first for their own triggers.
 
@@ -86,7 +84,9 @@ def check_retrieval(
         lost = [
             phrase for phrase in triggers if _place(shelf, phrase, document.name) > _FOUND_AMONG
         ]
-        wrong = [phrase for phrase in near_misses if _place(shelf, phrase, document.name) == 1]
+        wrong = [
+            phrase for phrase in near_misses(document) if _place(shelf, phrase, document.name) == 1
+        ]
         displaced = [
             f"{name!r} for {phrase!r}"
             for name, phrase in neighbours

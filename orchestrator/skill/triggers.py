@@ -10,6 +10,9 @@ from orchestrator.skill.document import SkillDocument
 KEY = "triggers"
 """In a skill's `metadata`; one phrase a line."""
 
+NOT_FOR = "not-for"
+"""In a skill's `metadata`: requests that sound alike and need something else, one a line."""
+
 MOST = 12
 """Phrases learned for one skill; the oldest stay."""
 
@@ -68,5 +71,14 @@ class Triggers:
 
 def written_triggers(document: SkillDocument) -> Sequence[str]:
     """The phrases that stand in the skill itself."""
-    lines = document.metadata.get(KEY, "").splitlines()
+    return _lines(document, KEY)
+
+
+def near_misses(document: SkillDocument) -> Sequence[str]:
+    """The requests it says it is not for."""
+    return _lines(document, NOT_FOR)
+
+
+def _lines(document: SkillDocument, key: str) -> Sequence[str]:
+    lines = document.metadata.get(key, "").splitlines()
     return [line.strip() for line in lines if line.strip()]

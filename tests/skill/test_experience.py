@@ -119,12 +119,14 @@ async def test_a_model_gives_the_words_and_no_steps() -> None:
         "name": "Tide Tables",
         "description": "Mends tide tables. Use when a tide table is wrong.",
         "triggers": ["the tides are off"],
+        "not_for": ["book a boat"],
         "pitfalls": ["Minutes are not decimals."],
     }
     model = Model(words)
     made = await draft(done(write("a.txt")), model)
     assert (made.name, made.description) == ("tide-tables", words["description"])
     assert made.metadata["triggers"] == "Mend the tide tables\nthe tides are off"
+    assert made.metadata["not-for"] == "book a boat"
     assert "- Minutes are not decimals." in made.body
     assert "`write` with path: `a.txt`" in model.prompts[0]
 

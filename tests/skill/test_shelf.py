@@ -236,6 +236,12 @@ def test_a_skill_that_does_not_say_what_its_triggers_ask_does_not_pass(desk: Des
     assert "description: says nothing of 'zzz qqq'" in told
 
 
+def test_a_skill_that_its_near_misses_find_first_does_not_pass(desk: Desk) -> None:
+    wide = skill().replace(metadata={"triggers": "mend the tide tables", "not-for": "tide tables"})
+    (told,) = desk.learner.try_out(desk.add(wide, "candidate"))
+    assert "near misses: found by 'tide tables'" in told
+
+
 def test_a_skill_that_takes_its_neighbour_s_place_does_not_pass(desk: Desk) -> None:
     phrase = "mend the tide tables"
     desk.add(skill().replace(metadata={"triggers": phrase}), "trusted")
