@@ -34,6 +34,8 @@ _LEARN_FROM = 20
 """Runs at once."""
 _EMBED_AT_ONCE = 8
 """Skills a profile gets vectors for after a run; about 0.1 s of CPU each."""
+_EMBED_SAID = 16
+"""Messages a profile gets vectors for after a run; about 0.02 s of CPU each."""
 
 
 class Schooling:
@@ -107,6 +109,12 @@ class Schooling:
                 await asyncio.to_thread(self._house.shelf(home).embed_missing, _EMBED_AT_ONCE)
             except (RetinueError, OSError) as error:
                 _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
+        for profile in {record.owner, *(member.profile for member in members)}:
+            home = self._house.home.profile(record.team, profile)
+            try:
+                await asyncio.to_thread(self._house.past(home).embed_missing, _EMBED_SAID)
+            except (RetinueError, OSError) as error:
+                _log.warning("%s finds run %s by words alone: %s", home.address, record.id, error)
         return lessons
 
     def _writer(
