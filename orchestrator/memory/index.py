@@ -23,8 +23,8 @@ from orchestrator.memory.schema import SCHEMA, TALK, TOOLS, VECTORS, rebuild_wor
 if TYPE_CHECKING:
     from orchestrator.index.vectors import Vectors
 
-_WEIGHTS = {TALK: "1, 1, 0.5", TOOLS: "0.5, 1"}
-"""Of the columns: who said it, what was said, and its hidden words."""
+_WEIGHTS = {TALK: "1, 1, 0.5", TOOLS: "1, 0.5"}
+"""Of the columns: what was said, who said it, and the text's hidden words."""
 
 _LARGE = 5_000
 """Messages from which it matters how many rows a word has."""

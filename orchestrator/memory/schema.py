@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from orchestrator.database import Database, Schema
 from orchestrator.index import TOKENIZE, hidden_words
 
@@ -17,29 +19,44 @@ TOOL_CHARACTERS = 20_000
 _TABLES = {
     TALK: f"""
         CREATE VIRTUAL TABLE {TALK} USING fts5 (
-            peer, text, hidden,
+            text, peer, hidden,
             content = 'talk', content_rowid = 'id', tokenize = '{TOKENIZE}'
         );
         """,
     TOOLS: f"""
         CREATE VIRTUAL TABLE {TOOLS} USING fts5 (
-            peer, text,
+            text, peer,
             content = 'tool_talk', content_rowid = 'id', tokenize = '{TOKENIZE}'
         );
         """,
 }
-"""They hold no text: it is read from the messages, through a view each."""
+"""They hold no text: it is read from the messages, through a view each. The first column takes two
+bytes less for each word of a message than the others.
+"""
 
 _AT_ONCE = 1_000
 
 
 def rebuild_words(database: Database) -> None:
-    """Index the words of all messages anew, whatever has become of the tables."""
+    """Index the words of all messages anew, whatever is in the tables."""
     with database.transaction():
-        for table, create in _TABLES.items():
-            database.execute(f"DROP TABLE IF EXISTS {table}")
-            database.execute(create)
-            database.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
+        for table in _TABLES:
+            rebuild = f"INSERT INTO {table} ({table}) VALUES ('rebuild')"
+            try:
+                database.execute(rebuild)
+            except sqlite3.DatabaseError:
+                _empty(database, table)
+                database.execute(rebuild)
+
+
+def _empty(database: Database, table: str) -> None:
+    """Make a table that FTS5 cannot even open, or drop, like a new one."""
+    fresh = f"{table}_fresh"
+    database.execute(_TABLES[table].replace(f"TABLE {table} ", f"TABLE {fresh} "))
+    for part in ("data", "idx", "docsize", "config"):
+        database.execute(f"DELETE FROM {table}_{part}")
+        database.execute(f"INSERT INTO {table}_{part} SELECT * FROM {fresh}_{part}")
+    database.execute(f"DROP TABLE {fresh}")
 
 
 def _index_old_messages(database: Database) -> None:
@@ -99,22 +116,22 @@ SCHEMA = Schema(
         CREATE TABLE messages_without_vector (id INTEGER PRIMARY KEY);
         INSERT INTO messages_without_vector SELECT id FROM talk WHERE text <> '';
         CREATE TRIGGER talk_added AFTER INSERT ON messages WHEN new.kind <> 'tool' BEGIN
-            INSERT INTO {TALK} (rowid, peer, text, hidden)
-                VALUES (new.id, new.peer, new.text, new.hidden);
+            INSERT INTO {TALK} (rowid, text, peer, hidden)
+                VALUES (new.id, new.text, new.peer, new.hidden);
             INSERT INTO messages_without_vector SELECT new.id WHERE new.text <> '';
         END;
         CREATE TRIGGER talk_removed AFTER DELETE ON messages WHEN old.kind <> 'tool' BEGIN
-            INSERT INTO {TALK} ({TALK}, rowid, peer, text, hidden)
-                VALUES ('delete', old.id, old.peer, old.text, old.hidden);
+            INSERT INTO {TALK} ({TALK}, rowid, text, peer, hidden)
+                VALUES ('delete', old.id, old.text, old.peer, old.hidden);
             DELETE FROM messages_without_vector WHERE id = old.id;
         END;
         CREATE TRIGGER tool_talk_added AFTER INSERT ON messages WHEN new.kind = 'tool' BEGIN
-            INSERT INTO {TOOLS} (rowid, peer, text)
-                VALUES (new.id, new.peer, substr(new.text, 1, {TOOL_CHARACTERS}));
+            INSERT INTO {TOOLS} (rowid, text, peer)
+                VALUES (new.id, substr(new.text, 1, {TOOL_CHARACTERS}), new.peer);
         END;
         CREATE TRIGGER tool_talk_removed AFTER DELETE ON messages WHEN old.kind = 'tool' BEGIN
-            INSERT INTO {TOOLS} ({TOOLS}, rowid, peer, text)
-                VALUES ('delete', old.id, old.peer, substr(old.text, 1, {TOOL_CHARACTERS}));
+            INSERT INTO {TOOLS} ({TOOLS}, rowid, text, peer)
+                VALUES ('delete', old.id, substr(old.text, 1, {TOOL_CHARACTERS}), old.peer);
         END;
         """,
         _index_old_messages,
