@@ -127,6 +127,9 @@ class MessageIndex:
             wanted = min(_FEW, most * share) + self._size_of(scope.without_run)
             found = self._vectors.similar(query, rows, wanted)
             allowed = self._within(list(found), scope)
+            if within is not None and len(allowed) < most:
+                found = {**found, **self._vectors.similar(query, within, 0)}
+                allowed = {*allowed, *within}
         nearest = sorted(found.keys() & set(allowed), key=lambda row: -found[row])[:most]
         return {row: found[row] for row in found.keys() & {*rows, *nearest}}
 
@@ -256,10 +259,13 @@ class MessageIndex:
         return row["n"] if row is not None else 0
 
     def _ids(self, scope: Scope) -> Sequence[int]:
-        """The messages within the scope, at most one more than `_FEW`."""
+        """The newest messages within the scope, at most one more than `_FEW`."""
         condition, values = scope.condition()
+        newest = "m.at" if scope.person is None and scope.session is None else "m.id"
         rows = self._database.all(
-            f"SELECT m.id FROM messages m WHERE {condition} LIMIT ?", *values, _FEW + 1
+            f"SELECT m.id FROM messages m WHERE {condition} ORDER BY {newest} DESC LIMIT ?",
+            *values,
+            _FEW + 1,
         )
         return [row["id"] for row in rows]
 

@@ -127,7 +127,7 @@ def test_eval_prints_recall_for_each_category(project: Project) -> None:
 def test_eval_names_what_is_wrong(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "talk.json"
     turns = [{"id": 1, "speaker": "Ann", "text": "I have a cello", "time": "1 pm on a Monday"}]
-    asked = [
+    asked: list[dict[str, object]] = [
         {"question": "Who has a cello?", "evidence": [1, "t9"], "category": 2},
         {"question": "Why?", "evidence": []},
     ]

@@ -13,7 +13,7 @@ from orchestrator.database import Database
 from orchestrator.errors import PersonError
 from orchestrator.index import Embedder, EmbedderMissing
 from orchestrator.memory import ConversationSearch, Found, Scope, moment
-from orchestrator.memory.evaluate import ask, qualities, read_conversations, store
+from orchestrator.memory.evaluate import Recalled, ask, qualities, read_conversations, store
 from tests.memory.past import Past, by_topic
 
 DIALOGUES = Path(__file__).with_name("dialogues.json")
@@ -227,7 +227,8 @@ def test_a_day_ends_at_midnight() -> None:
 
 def test_fusion_finds_more_than_words_alone(tmp_path: Path) -> None:
     embedder = Embedder()
-    by_words, by_both = [], []
+    by_words: list[Recalled] = []
+    by_both: list[Recalled] = []
     for number, conversation in enumerate(read_conversations(DIALOGUES)):
         database = Database(tmp_path / f"{number}.db")
         known = store(database, conversation)
