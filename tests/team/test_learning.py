@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.database import Database
 from orchestrator.home import Home
+from orchestrator.memory import ConversationSearch
 from orchestrator.skill import Lesson, SkillStore
 from orchestrator.team.base import RunResult
 from tests.company import Company
@@ -248,3 +249,21 @@ async def test_every_so_many_turns_a_member_is_asked_to_write_down_what_it_learn
         assert runtime.closing(company.request(runtime, "Go on", session="s")) is None
     assert [at for at, answer in enumerate(answers, 1) if answer == "I kept it."] == [4, 8]
     assert [at for at, closing in enumerate(closings, 1) if closing] == [3, 7]
+
+
+async def test_what_was_said_is_found_by_meaning_once_the_run_has_ended(
+    company: Company, home: Home
+) -> None:
+    company.hire([say("The cello is in the cellar.")])
+
+    def waiting(profile: str) -> int:
+        database = Database(home.profile("firm", profile).memory_db)
+        missing = ConversationSearch(database).index.missing()
+        database.close()
+        return missing
+
+    await company.run("Where is the cello?", target="counter")
+    assert waiting("counter") == 2
+    async with company.open() as runtime:
+        await runtime.learn(rehearsals=True)
+    assert waiting("counter") == 0

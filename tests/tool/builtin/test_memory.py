@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
@@ -89,10 +90,7 @@ async def test_a_hit_is_quoted_with_who_when_and_what_came_after(past: Past) -> 
 )
 @settings(max_examples=40, deadline=None)
 def test_nothing_that_was_said_stands_outside_the_quotation(words: list[str], peer: str) -> None:
-    import asyncio
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         past = Past(Path(folder))
         past.say("cello " + " ".join(words), peer=peer, session=f"a{words}", run="old")
         result = asyncio.run(recall(past, query="cello"))
@@ -160,9 +158,7 @@ async def test_wrong_arguments_can_be_mended(past: Past) -> None:
 
 async def test_it_is_found_and_not_bound() -> None:
     assert "recall" not in CORE
-    found = await TOOLS.run(
-        Call("tool_search", {"query": "past conversations"}), replace(context(None))
-    )
+    found = await TOOLS.run(Call("tool_search", {"query": "past conversations"}), context(None))
     assert found.text.startswith("recall: ")
 
 
