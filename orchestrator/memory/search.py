@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -67,7 +68,7 @@ class ConversationSearch:
     ) -> Sequence[Found]:
         """What was said that fits best, best first; `tools`: or given back by a tool."""
         candidates = max(_CANDIDATES, most)
-        text = storable(query)
+        text = unicodedata.normalize("NFC", storable(query))  # else accents divide words
         words = self.index.by_words(content_words(text), candidates, scope, tools=tools)
         cosines = self._cosines(text, list(words), candidates, scope)
         scores = fused(words, cosines, self._weight)

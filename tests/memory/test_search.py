@@ -59,6 +59,7 @@ def test_meaning_finds_what_words_do_not(shop: Past) -> None:
         ("We discussed the invoices", "invoice discussion"),
         ("Un café à Zürich", "cafe zurich"),
         ("resume\u0301s", "résumé"),
+        ("résumés", "re\u0301sume\u0301"),
         ("每天学习十个新词。", "学习"),
         ("東京で会いましょう", "東京"),
         ("שלום לכולם", "שלום"),
