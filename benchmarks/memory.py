@@ -1,4 +1,4 @@
-"""Searching 100,000 messages: what a search, an append and the disk cost. Takes two minutes.
+"""Searching 100,000 messages: what a search, an append and the disk cost. Takes over a minute.
 
 The texts are made of invented words whose frequencies follow Zipf's law, the vectors are random.
 """
@@ -27,7 +27,7 @@ TIMES = 20
 
 
 class Language:
-    """Invented words; the one of rank n comes about 1/(n + 3) as often as the first three."""
+    """Invented words; how often the one of rank n comes is in proportion to 1 / (n + 3)."""
 
     def __init__(self) -> None:
         chance = random.Random(3)
