@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,8 @@ class Schema:
     """
 
     room: str
-    steps: tuple[str, ...]
+    steps: tuple[str | Callable[[Database], None], ...]
+    """SQL, or what must be computed from the rows there are."""
 
 
 class Database:
@@ -65,8 +66,11 @@ class Database:
                     "upgrade, or use another RETINUE_HOME"
                 )
             for n, step in enumerate(schema.steps[applied:], applied):
-                for statement in _statements(step):
-                    self._connection.execute(statement)
+                if isinstance(step, str):
+                    for statement in _statements(step):
+                        self._connection.execute(statement)
+                else:
+                    step(self)
                 self._connection.execute(
                     "INSERT INTO migrations VALUES (?, ?, ?)",
                     (schema.room, n, datetime.now(UTC).isoformat()),
@@ -124,6 +128,7 @@ class Database:
 
 
 _DAMAGED = "it is damaged; put a copy of it back, or move it away to begin anew"
+_REINDEX = "run: retinue memory reindex TEAM/PROFILE, and retinue skill reindex TEAM/PROFILE"
 _TO_DO = {
     sqlite3.SQLITE_BUSY: "another process holds it; try again",
     sqlite3.SQLITE_READONLY: "check that the file and its folder are yours",
@@ -139,7 +144,10 @@ def _is_of_the_file(error: sqlite3.DatabaseError) -> bool:
 
 
 def _refusal(what: str, path: Path, error: sqlite3.DatabaseError) -> HomeError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits are details
+    detail = getattr(error, "sqlite_errorcode", 0)
+    if detail == sqlite3.SQLITE_CORRUPT_VTAB:
+        return HomeError(f"cannot {what} {path}: its search index is damaged; {_REINDEX}")
+    code = detail & 0xFF  # the upper bits are details
     usual = "check that the disk has room and the folder is yours"
     return HomeError(f"cannot {what} {path}: {error}; {_TO_DO.get(code, usual)}")
 

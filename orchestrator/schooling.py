@@ -34,6 +34,8 @@ _LEARN_FROM = 20
 """Runs at once."""
 _EMBED_AT_ONCE = 8
 """Skills a profile gets vectors for after a run; about 0.1 s of CPU each."""
+_EMBED_SAID = 16
+"""Messages a profile gets vectors for after a run; about 0.02 s of CPU each."""
 
 
 class Schooling:
@@ -112,7 +114,18 @@ class Schooling:
                 _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
             except Exception:
                 _log.exception("%s learns nothing from run %s", home.address, record.id)
+        await asyncio.to_thread(self._embed_said, record)
         return lessons, True
+
+    def _embed_said(self, record: RunRecord) -> None:
+        """Let what was said in the run be found by meaning."""
+        members = self._ledger.members(record.id)
+        for profile in {record.owner, *(member.profile for member in members)}:
+            home = self._house.home.profile(record.team, profile)
+            try:
+                self._house.past(home).embed_missing(_EMBED_SAID)
+            except (RetinueError, OSError) as error:
+                _log.warning("%s finds run %s by words alone: %s", home.address, record.id, error)
 
     def _experiences(self, record: RunRecord) -> Sequence[Experience]:
         """Of each member whose home can be read."""

@@ -14,8 +14,8 @@ from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import PersonError
 from orchestrator.home import Home, ProfileHome
-from orchestrator.index import ChromaClients, Embedder, open_vectors
-from orchestrator.memory.conversations import Conversations
+from orchestrator.index import ChromaClients, Embedder, VectorSearch, open_vectors
+from orchestrator.memory import MESSAGE_VECTORS, Conversations, ConversationSearch
 from orchestrator.model import ModelChain, find_model, open_model
 from orchestrator.model.base import Model, ModelFound, ToolSchema
 from orchestrator.profile.schema import Member, Team
@@ -43,8 +43,9 @@ class House:
     """The skills beneath every profile's own."""
     embedder: Embedder = field(default_factory=Embedder)
     shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])
+    searches: dict[str, ConversationSearch] = field(default_factory=dict[str, ConversationSearch])
     chroma: ChromaClients | None = None
-    """Serves large libraries, once a shelf has been opened."""
+    """Serves large libraries and long memories, once one has been opened."""
     databases: dict[str, Database] = field(default_factory=dict[str, Database])
     sandboxes: dict[str, Sandbox] = field(default_factory=dict[str, Sandbox])
     models: dict[object, ModelChain] = field(default_factory=dict[object, ModelChain])
@@ -70,16 +71,30 @@ class House:
         if known is None:
             database = self.database(profile)
             store = SkillStore(profile, database, approval_needed=self.settings.approve_skills)
-            if self.chroma is None:
-                self.chroma = self.stack.enter_context(ChromaClients(self.home))
             known = self.shelves[profile.address] = Shelf(
                 store,
                 database,
                 self.libraries.skills,
                 embed=self.embedder.embed,
-                vectors=open_vectors(database, profile, SKILL_VECTORS, self.chroma),
+                vectors=self._vectors(profile, SKILL_VECTORS),
             )
         return known
+
+    def past(self, profile: ProfileHome) -> ConversationSearch:
+        """Search in the profile's conversations, opened once."""
+        known = self.searches.get(profile.address)
+        if known is None:
+            known = self.searches[profile.address] = ConversationSearch(
+                self.database(profile),
+                self.embedder.embed,
+                self._vectors(profile, MESSAGE_VECTORS),
+            )
+        return known
+
+    def _vectors(self, profile: ProfileHome, table: str) -> VectorSearch:
+        if self.chroma is None:
+            self.chroma = self.stack.enter_context(ChromaClients(self.home))
+        return open_vectors(self.database(profile), profile, table, self.chroma)
 
     def learner(self, profile: ProfileHome, writer: Writer | None) -> Learner:
         return Learner(
@@ -173,6 +188,7 @@ class TeamStaff:
             search_url=self._house.settings.searxng_url,
             cache=self._house.cache,
             shelf=self._house.shelf(home),
+            past=self._house.past(home),
             nudge_turns=self._house.settings.skill_nudge_turns,
         )
 

@@ -42,6 +42,7 @@ class Calls:
             call=call,
             changing=seat.changing,
             shelf=seat.shelf,
+            conversations=seat.past,
         )
 
     async def judge(self, step: str, tool_call: ToolCall) -> CallResult | Question | None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from orchestrator.engine.journal import Journal
 from orchestrator.events import Watcher
-from orchestrator.memory.conversations import Conversations
+from orchestrator.memory import Conversations, ConversationSearch
 from orchestrator.model.base import BoundModel, Meter
 from orchestrator.profile.schema import Member
 from orchestrator.sandbox.base import Sandbox
@@ -58,6 +58,8 @@ class Seat:
     search_url: str | None = None
     cache: Path | None = None
     shelf: Shelf | None = None
+    past: ConversationSearch | None = None
+    """Search in `conversations`."""
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever reads a file to write it changed."""
     nudge_turns: int = 0

@@ -63,6 +63,11 @@ _MEMBER = Argument(
     "whose skills: TEAM/PROFILE, or a team for its supervisor's",
     {"metavar": "TEAM/PROFILE"},
 )
+_REMEMBERER = Argument(
+    "where",
+    "whose conversations: TEAM/PROFILE, or a team for its supervisor's",
+    {"metavar": "TEAM/PROFILE"},
+)
 _SKILL = Argument("skill", "the skill's name")
 _VERSION = Argument(
     "--version", "the number of one version", {"metavar": "N", "type": int, "dest": "number"}
@@ -76,6 +81,7 @@ GROUPS = {
     "team": "look at teams and check their files",
     "model": "see which models can serve, try one, fetch the local one",
     "skill": "look at what members have learned, add skills, decide which serve",
+    "memory": "search what was said to members and by them",
     "runs": "list runs, look at them, answer, resume, cancel and rate them",
 }
 
@@ -311,6 +317,43 @@ COMMANDS = (
                 'one JSON object a line: `{"query": "...", "relevant": ["folder/of/the/skill"]}`; '
                 "none relevant: nothing should be served",
                 {"metavar": "QUERIES.jsonl"},
+            ),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory search",
+        "what was said that fits a request, by whom and when",
+        "memory:search",
+        (
+            _REMEMBERER,
+            Argument("query", "what to look for, in a person's words"),
+            Argument("--person", "only what this person or member said", {"metavar": "NAME"}),
+            Argument("--session", "only in this conversation", {"metavar": "NAME"}),
+            Argument(
+                "--since", "only from then on: 2026-03-01, or 2026-03-01T14:30", {"metavar": "TIME"}
+            ),
+            Argument("--until", "only before then, or until that day's end", {"metavar": "TIME"}),
+            _flag("--tools", "look into what tools gave back, too"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory reindex",
+        "build a member's index of conversations anew",
+        "memory:reindex",
+        (_REMEMBERER, _JSON),
+    ),
+    Command(
+        "memory eval",
+        "measure how well things said are found, with questions of one's own",
+        "memory:evaluate",
+        (
+            Argument(
+                "conversations",
+                'a JSON file: `[{"turns": [{"id", "speaker", "text", "time"}], '
+                '"questions": [{"question", "evidence": [id], "category"}]}]`',
+                {"metavar": "CONVERSATIONS.json"},
             ),
             _JSON,
         ),

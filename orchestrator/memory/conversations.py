@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from orchestrator.database import Database, Schema
-
-SCHEMA = Schema(
-    "memory",
-    (
-        """
-        CREATE TABLE sessions (
-            id TEXT PRIMARY KEY,
-            platform TEXT NOT NULL,
-            started TEXT NOT NULL
-        );
-        CREATE TABLE messages (
-            id INTEGER PRIMARY KEY,
-            session TEXT NOT NULL REFERENCES sessions (id),
-            run TEXT NOT NULL,
-            key TEXT NOT NULL,
-            peer TEXT NOT NULL,
-            kind TEXT NOT NULL CHECK (kind IN ('said', 'brief', 'tool', 'result')),
-            text TEXT NOT NULL,
-            tokens INTEGER NOT NULL,
-            extra TEXT NOT NULL DEFAULT '{}',
-            at TEXT NOT NULL,
-            UNIQUE (run, key)
-        );
-        CREATE INDEX messages_by_session ON messages (session, id);
-        """,
-    ),
-)
+from orchestrator.database import Database
+from orchestrator.index import hidden_words
+from orchestrator.memory.schema import SCHEMA
 
 Kind = Literal["said", "brief", "tool", "result"]
 
@@ -76,19 +51,21 @@ class Conversations:
         tokens: int,
         platform: str = "cli",
         extra: dict[str, Any] | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """Add one message; `key` is unique within the run, so that a resumed run adds nothing
-        twice.
+        """Add one message, found by its words from now on; `key` is unique within the run, so that
+        a resumed run adds nothing twice. `at`: when it was said (default: now).
         """
-        now = datetime.now(UTC).isoformat()
+        when = (at or datetime.now(UTC)).astimezone(UTC).isoformat()
+        text, peer = storable(text), storable(peer)
         with self._database.transaction():
             self._database.execute(
-                "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)", session, platform, now
+                "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)", session, platform, when
             )
             self._database.execute(
                 "INSERT OR IGNORE INTO messages "
-                "(session, run, key, peer, kind, text, tokens, extra, at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(session, run, key, peer, kind, text, tokens, extra, at, hidden) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 session,
                 run,
                 key,
@@ -96,8 +73,9 @@ class Conversations:
                 kind,
                 text,
                 tokens,
-                json.dumps(extra or {}, ensure_ascii=False),
-                now,
+                storable(json.dumps(extra or {}, ensure_ascii=False)),
+                when,
+                hidden_words(text) if kind != "tool" else "",
             )
 
     def recent(
@@ -124,6 +102,29 @@ class Conversations:
         )
         return _message(row) if row is not None else None
 
+    def around(
+        self, message: Message, before: int = 1, after: int = 1
+    ) -> tuple[Sequence[Message], Sequence[Message]]:
+        """The messages before and after it in its session, oldest first; no tool results."""
+
+        def some(beyond: str, order: str, most: int) -> list[Message]:
+            rows = self._database.all(
+                "SELECT * FROM messages WHERE session = ? AND kind <> 'tool' "
+                f"AND id {beyond} ? ORDER BY id {order} LIMIT ?",
+                message.session,
+                message.id,
+                most,
+            )
+            return [_message(row) for row in rows]
+
+        return some("<", "DESC", before)[::-1], some(">", "ASC", after)
+
+    def get(self, ids: Collection[int]) -> Mapping[int, Message]:
+        """Those of the messages that there are, by id."""
+        marks = ",".join("?" * len(ids))
+        rows = self._database.all(f"SELECT * FROM messages WHERE id IN ({marks})", *ids)
+        return {row["id"]: _message(row) for row in rows}
+
     def turns(self, session: str) -> int:
         """How often somebody has said something to this profile in the session."""
         row = self._database.one(
@@ -137,6 +138,11 @@ class Conversations:
             _message(row)
             for row in self._database.all("SELECT * FROM messages WHERE run = ? ORDER BY id", run)
         ]
+
+
+def storable(text: str) -> str:
+    """The text as UTF-8 can hold it: half a surrogate pair becomes a question mark."""
+    return text.encode(errors="replace").decode()
 
 
 def _message(row: Any) -> Message:

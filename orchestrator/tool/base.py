@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.memory import ConversationSearch
 from orchestrator.sandbox.base import Sandbox
 from orchestrator.skill.shelf import Shelf
 
@@ -69,6 +70,8 @@ class ToolContext:
     """Held from reading a file to writing it changed."""
     shelf: Shelf | None = None
     """The profile's skills; None: it has none to look at."""
+    conversations: ConversationSearch | None = None
+    """What was said to the profile and by it; None: it has nothing to look at."""
 
 
 class Tool(Protocol, Generic[A]):

@@ -23,6 +23,7 @@ TOOLS = Registry(
         "web_search": f"{_BUILTIN}.web:WebSearch",
         "ask_person": f"{_BUILTIN}.person:AskPerson",
         "plan": f"{_BUILTIN}.plan:Plan",
+        "recall": f"{_BUILTIN}.memory:Recall",
         "skill_view": f"{_BUILTIN}.skill:SkillView",
         "skill_search": f"{_BUILTIN}.skill:SkillSearch",
         "skill_write": f"{_BUILTIN}.skill:SkillWrite",

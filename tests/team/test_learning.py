@@ -9,6 +9,7 @@ import pytest
 from orchestrator.database import Database
 from orchestrator.events import Warned
 from orchestrator.home import Home
+from orchestrator.memory import ConversationSearch
 from orchestrator.skill import Lesson, Provenance, SkillDocument, SkillStore
 from orchestrator.team.base import RunResult
 from tests.company import Company
@@ -390,3 +391,21 @@ async def test_a_review_teaches_those_whose_work_it_is_about(company: Company, h
         await runtime.learn(rehearsals=True)
     assert len(store(home).skills()) == 1
     assert store(home, "scribe").skills() == []
+
+
+async def test_what_was_said_is_found_by_meaning_once_the_run_has_ended(
+    company: Company, home: Home
+) -> None:
+    company.hire([say("The cello is in the cellar.")])
+
+    def waiting(profile: str) -> int:
+        database = Database(home.profile("firm", profile).memory_db)
+        missing = ConversationSearch(database).index.missing()
+        database.close()
+        return missing
+
+    await company.run("Where is the cello?", target="counter")
+    assert waiting("counter") == 2
+    async with company.open() as runtime:
+        await runtime.learn(rehearsals=True)
+    assert waiting("counter") == 0

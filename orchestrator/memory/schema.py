@@ -1,0 +1,139 @@
+"""The tables of conversations, of the words they are found by, and of their vectors."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from orchestrator.database import Database, Schema
+from orchestrator.index import TOKENIZE, hidden_words
+
+TALK = "message_words"
+"""Words of what people and members said."""
+TOOLS = "tool_words"
+"""Words of what tools gave back."""
+VECTORS = "message_vectors"
+
+TOOL_CHARACTERS = 20_000
+"""Of a tool's result, the part that is indexed."""
+
+_TABLES = {
+    TALK: f"""
+        CREATE VIRTUAL TABLE {TALK} USING fts5 (
+            text, peer, hidden,
+            content = 'talk', content_rowid = 'id', tokenize = '{TOKENIZE}'
+        );
+        """,
+    TOOLS: f"""
+        CREATE VIRTUAL TABLE {TOOLS} USING fts5 (
+            text, peer,
+            content = 'tool_talk', content_rowid = 'id', tokenize = '{TOKENIZE}'
+        );
+        """,
+}
+"""They hold no text: it is read from the messages, through a view each. The first column takes two
+bytes less for each word of a message than the others.
+"""
+
+_AT_ONCE = 1_000
+
+
+def rebuild_words(database: Database) -> None:
+    """Index the words of all messages anew, whatever is in the tables."""
+    with database.transaction():
+        for table in _TABLES:
+            rebuild = f"INSERT INTO {table} ({table}) VALUES ('rebuild')"
+            try:
+                database.execute(rebuild)
+            except sqlite3.DatabaseError:
+                _empty(database, table)
+                database.execute(rebuild)
+
+
+def _empty(database: Database, table: str) -> None:
+    """Make a table that FTS5 cannot even open, or drop, like a new one."""
+    fresh = f"{table}_fresh"
+    database.execute(_TABLES[table].replace(f"TABLE {table} ", f"TABLE {fresh} "))
+    for part in ("data", "idx", "docsize", "config"):
+        database.execute(f"DELETE FROM {table}_{part}")
+        database.execute(f"INSERT INTO {table}_{part} SELECT * FROM {fresh}_{part}")
+    database.execute(f"DROP TABLE {fresh}")
+
+
+def _index_old_messages(database: Database) -> None:
+    last = 0
+    while rows := database.all(
+        "SELECT id, text FROM messages WHERE id > ? AND kind <> 'tool' ORDER BY id LIMIT ?",
+        last,
+        _AT_ONCE,
+    ):
+        last = rows[-1]["id"]
+        for row in rows:
+            if hidden := hidden_words(row["text"]):
+                database.execute("UPDATE messages SET hidden = ? WHERE id = ?", hidden, row["id"])
+    rebuild_words(database)
+
+
+SCHEMA = Schema(
+    "memory",
+    (
+        """
+        CREATE TABLE sessions (
+            id TEXT PRIMARY KEY,
+            platform TEXT NOT NULL,
+            started TEXT NOT NULL
+        );
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY,
+            session TEXT NOT NULL REFERENCES sessions (id),
+            run TEXT NOT NULL,
+            key TEXT NOT NULL,
+            peer TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('said', 'brief', 'tool', 'result')),
+            text TEXT NOT NULL,
+            tokens INTEGER NOT NULL,
+            extra TEXT NOT NULL DEFAULT '{}',
+            at TEXT NOT NULL,
+            UNIQUE (run, key)
+        );
+        CREATE INDEX messages_by_session ON messages (session, id);
+        """,
+        f"""
+        ALTER TABLE messages ADD COLUMN hidden TEXT NOT NULL DEFAULT '';
+        CREATE INDEX messages_by_peer ON messages (peer);
+        CREATE INDEX messages_by_time ON messages (at);
+        CREATE VIEW talk AS SELECT id, peer, text, hidden FROM messages WHERE kind <> 'tool';
+        CREATE VIEW tool_talk AS
+            SELECT id, peer, substr(text, 1, {TOOL_CHARACTERS}) AS text
+            FROM messages WHERE kind = 'tool';
+        {_TABLES[TALK]}
+        {_TABLES[TOOLS]}
+        CREATE TABLE {VECTORS} (
+            stamp INTEGER PRIMARY KEY AUTOINCREMENT,
+            id INTEGER NOT NULL UNIQUE REFERENCES messages (id) ON DELETE CASCADE,
+            vector BLOB NOT NULL
+        );
+        CREATE TABLE message_space (model TEXT NOT NULL);
+        CREATE TABLE messages_without_vector (id INTEGER PRIMARY KEY);
+        INSERT INTO messages_without_vector SELECT id FROM talk WHERE text <> '';
+        CREATE TRIGGER talk_added AFTER INSERT ON messages WHEN new.kind <> 'tool' BEGIN
+            INSERT INTO {TALK} (rowid, text, peer, hidden)
+                VALUES (new.id, new.text, new.peer, new.hidden);
+            INSERT INTO messages_without_vector SELECT new.id WHERE new.text <> '';
+        END;
+        CREATE TRIGGER talk_removed AFTER DELETE ON messages WHEN old.kind <> 'tool' BEGIN
+            INSERT INTO {TALK} ({TALK}, rowid, text, peer, hidden)
+                VALUES ('delete', old.id, old.text, old.peer, old.hidden);
+            DELETE FROM messages_without_vector WHERE id = old.id;
+        END;
+        CREATE TRIGGER tool_talk_added AFTER INSERT ON messages WHEN new.kind = 'tool' BEGIN
+            INSERT INTO {TOOLS} (rowid, text, peer)
+                VALUES (new.id, substr(new.text, 1, {TOOL_CHARACTERS}), new.peer);
+        END;
+        CREATE TRIGGER tool_talk_removed AFTER DELETE ON messages WHEN old.kind = 'tool' BEGIN
+            INSERT INTO {TOOLS} ({TOOLS}, rowid, text, peer)
+                VALUES ('delete', old.id, substr(old.text, 1, {TOOL_CHARACTERS}), old.peer);
+        END;
+        """,
+        _index_old_messages,
+    ),
+)
