@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 
 from orchestrator.chronicle import Chronicle
-from orchestrator.errors import HomeError, RetinueError, RunBusyError
+from orchestrator.errors import RetinueError, RunBusyError
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model.base import Account, Usage
 from orchestrator.profile.schema import Team
@@ -99,6 +101,7 @@ class Schooling:
         later. A profile that is broken learns nothing, the others do.
         """
         lessons: list[Lesson] = []
+        whole = True
         for experience in await asyncio.to_thread(self._experiences, record):
             profile = experience.author.partition("/")[2]
             home = self._house.home.profile(record.team, profile)
@@ -107,15 +110,15 @@ class Schooling:
                 told = redacted(experience, home.credentials().values())
                 lessons.append(await self._house.learner(home, writer).learn(told))
                 await asyncio.to_thread(self._house.shelf(home).embed_missing, _EMBED_AT_ONCE)
-            except (OSError, HomeError) as error:
-                _log.warning("%s learns later from run %s: %s", home.address, record.id, error)
-                return lessons, False
-            except RetinueError as error:
-                _log.warning("%s learns nothing from run %s: %s", home.address, record.id, error)
+            except (OSError, RetinueError) as error:
+                later = _is_full(error)
+                whole = whole and not later
+                when = "later" if later else "nothing"
+                _log.warning("%s learns %s from run %s: %s", home.address, when, record.id, error)
             except Exception:
                 _log.exception("%s learns nothing from run %s", home.address, record.id)
         await asyncio.to_thread(self._embed_said, record)
-        return lessons, True
+        return lessons, whole
 
     def _embed_said(self, record: RunRecord) -> None:
         """Let what was said in the run be found by meaning."""
@@ -158,3 +161,11 @@ class Schooling:
             self._ledger.charge(record.id, usage, cost_usd)
 
         return ModelWriter(staff.model(profile), account, paid)
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk is full, which passes; what else is wrong with a home may stay so."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    code = getattr(error.__cause__, "sqlite_errorcode", 0)
+    return (code & 0xFF) == sqlite3.SQLITE_FULL

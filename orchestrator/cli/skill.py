@@ -163,13 +163,15 @@ def history(*, where: str, skill: str, as_json: bool) -> int:
         versions = store.skill(skill).versions
         tallies = [store.evidence.tally(skill, version.n) for version in versions]
         events = store.events(skill)
+        cases = store.evidence.cases(skill)
     if as_json:
         rows = [
             {**version_row(version), "evidence": dataclasses.asdict(tally)}
             for version, tally in zip(versions, tallies, strict=True)
         ]
         happened = [dataclasses.asdict(event) for event in events]
-        print_json({"skill": skill, "versions": rows, "events": happened})
+        failed = [dataclasses.asdict(case) for case in cases]
+        print_json({"skill": skill, "versions": rows, "events": happened, "cases": failed})
         return 0
     with Screen() as screen:
         for version, tally in zip(versions, tallies, strict=True):
@@ -186,6 +188,8 @@ def history(*, where: str, skill: str, as_json: bool) -> int:
             which = f"@{event.n} " if event.n is not None else ""
             why = f": {one_line(event.why)}" if event.why else ""
             screen.line(f"{event.at:%Y-%m-%d %H:%M}  {which}{event.what}, by {event.who}{why}")
+        for case in cases:
+            screen.line(f"failed with @{case.n} in {case.run}: {one_line(case.brief)}", "bad")
     return 0
 
 

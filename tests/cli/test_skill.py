@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import main
+from orchestrator.database import Database
 from orchestrator.home import Home
+from orchestrator.skill import Case, Evidence
 
 Out = pytest.CaptureFixture[str]
 
@@ -168,3 +170,17 @@ def test_a_skill_of_a_library_can_be_looked_at(capsys: Out) -> None:
     assert "library, bundled; serves everybody" in capsys.readouterr().out
     error = tell(capsys, "show", "bees/analyst", "month-and-shares", code=2)["error"]
     assert "did you mean 'months-and-shares'" in error["message"]
+
+
+def test_the_tasks_that_failed_with_a_skill_are_shown(
+    capsys: Out, tmp_path: Path, home: Home
+) -> None:
+    main(["skill", "add", str(tmp_path / "from"), "bees/analyst"])
+    database = Database(home.profile("bees", "analyst").memory_db)
+    Evidence(database).add_case(Case("hive", 1, "r1", "analyst#1", "Count the hive"))
+    database.close()
+    capsys.readouterr()
+    told = tell(capsys, "history", "bees/analyst", "hive")
+    assert [case["brief"] for case in told["cases"]] == ["Count the hive"]
+    assert main(["skill", "history", "bees/analyst", "hive"]) == 0
+    assert "failed with @1 in r1: Count the hive" in capsys.readouterr().out

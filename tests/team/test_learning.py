@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -335,6 +336,23 @@ async def test_a_broken_profile_learns_nothing_and_the_others_do(
     company.hire(FIX, members=WORKER)
     await work(company, TASK)
     assert len(store(home).skills()) == 1
+
+
+@pytest.mark.parametrize(("full", "again"), [(True, 1), (False, 0)])
+async def test_only_a_full_disk_is_waited_for(
+    company: Company, home: Home, monkeypatch: pytest.MonkeyPatch, full: bool, again: int
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC if full else errno.EACCES, "no")
+
+    company.hire(FIX, members=WORKER)
+    with monkeypatch.context() as patch:
+        patch.setattr(SkillStore, "add", broken)
+        _, lessons = await work(company, TASK)
+        assert lessons == []
+    async with company.open() as runtime:
+        await runtime.learn(rehearsals=True)
+    assert len(store(home).skills()) == again
 
 
 async def test_a_damaged_index_costs_the_cards_and_not_the_run(
