@@ -68,6 +68,11 @@ _REMEMBERER = Argument(
     "whose conversations: TEAM/PROFILE, or a team for its supervisor's",
     {"metavar": "TEAM/PROFILE"},
 )
+_PERSON = Argument(
+    "--person",
+    "whom it is about, as messages name them (default: person)",
+    {"metavar": "NAME", "default": "person"},
+)
 _SKILL = Argument("skill", "the skill's name")
 _VERSION = Argument(
     "--version", "the number of one version", {"metavar": "N", "type": int, "dest": "number"}
@@ -81,7 +86,7 @@ GROUPS = {
     "team": "look at teams and check their files",
     "model": "see which models can serve, try one, fetch the local one",
     "skill": "look at what members have learned, add skills, decide which serve",
-    "memory": "search what was said to members and by them",
+    "memory": "look at what members remember of talks and people, and make them forget",
     "runs": "list runs, look at them, answer, resume, cancel and rate them",
 }
 
@@ -357,6 +362,123 @@ COMMANDS = (
             ),
             _JSON,
         ),
+    ),
+    Command(
+        "memory context",
+        "what a member would be given from its memory for a message, and why",
+        "memory_context:context",
+        (
+            _REMEMBERER,
+            Argument("query", "the message"),
+            _PERSON,
+            Argument("--session", "as in this conversation", {"metavar": "NAME"}),
+            Argument("--tokens", "at most so many tokens", {"metavar": "N", "type": int}),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory card",
+        "what a member knows of a person, in at most 40 lines",
+        "memory_people:card",
+        (_REMEMBERER, _PERSON, _JSON),
+    ),
+    Command(
+        "memory conclusions",
+        "what a member believes about people, from which messages, since when",
+        "memory_people:conclusions",
+        (
+            _REMEMBERER,
+            Argument("query", "what to look for (default: the newest)", _OPTIONAL),
+            Argument("--person", "only about this person", {"metavar": "NAME"}),
+            Argument(
+                "--observer",
+                "only what this peer has told (default: anybody's)",
+                {"metavar": "NAME"},
+            ),
+            _flag("--history", "show what holds no more, too"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory ask",
+        "answer a question about a person from what a member knows, with its sources",
+        "memory_ask:ask",
+        (
+            _REMEMBERER,
+            Argument("question", "the question"),
+            _PERSON,
+            Argument(
+                "--level",
+                "how much is looked up (default: low)",
+                {"choices": ("minimal", "low", "medium", "high", "max"), "default": "low"},
+            ),
+            _MODEL,
+            _flag("--evidence", "show the evidence alone, without a model"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory link",
+        "say that two names are the same person, or take that back",
+        "memory_people:link",
+        (
+            _REMEMBERER,
+            Argument("names", "one name, then others of the same person", {"nargs": "*"}),
+            _flag("--remove", "the names are no longer linked"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory status",
+        "what waits to be understood, and how much is remembered",
+        "memory_people:status",
+        (_REMEMBERER, _JSON),
+    ),
+    Command(
+        "memory derive",
+        "understand now what waits, and go over what is known",
+        "memory_ask:derive",
+        (
+            _REMEMBERER,
+            _MODEL,
+            _flag("--dream", "go over the conclusions, however little is new"),
+            _flag("--retry", "try again what was given up"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory forget",
+        "delete for good what a person said and what is known of them, or parts of it",
+        "memory_data:forget",
+        (
+            _REMEMBERER,
+            Argument("--person", "everything of this person", {"metavar": "NAME"}),
+            Argument(
+                "--message",
+                "a message, by its number in `memory search --json`; may be repeated",
+                {"metavar": "N", "type": int, "action": "append"},
+            ),
+            Argument(
+                "--conclusion",
+                "a conclusion, by its number; may be repeated",
+                {"metavar": "N", "type": int, "action": "append"},
+            ),
+            Argument("--session", "a whole conversation", {"metavar": "NAME"}),
+            _flag("--yes", "do not ask"),
+            _JSON,
+        ),
+    ),
+    Command(
+        "memory export",
+        "write everything a member remembers to a file, one JSON object a line",
+        "memory_data:export",
+        (_REMEMBERER, Argument("file", "the file; `-` is stdout"), _JSON),
+    ),
+    Command(
+        "memory import",
+        "add messages and conclusions from such a file",
+        "memory_data:import_file",
+        (_REMEMBERER, Argument("file", "the file; `-` is stdin"), _JSON),
     ),
     Command(
         "runs list",

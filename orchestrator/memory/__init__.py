@@ -1,5 +1,6 @@
 """What a profile remembers: its conversations, and how things said in them are found."""
 
+from orchestrator.memory.config import MemoryConfig
 from orchestrator.memory.conversations import Conversations, Message
 from orchestrator.memory.index import MessageIndex, Scope
 from orchestrator.memory.schema import VECTORS as MESSAGE_VECTORS
@@ -10,6 +11,7 @@ __all__ = [
     "ConversationSearch",
     "Conversations",
     "Found",
+    "MemoryConfig",
     "Message",
     "MessageIndex",
     "Scope",

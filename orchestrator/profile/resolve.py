@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from orchestrator.memory import MemoryConfig
 from orchestrator.profile.schema import (
     Agent,
     Defaults,
@@ -24,7 +25,7 @@ def member(
 ) -> Member:
     """The member with everything resolved; `core` are the tools where nobody names any.
 
-    Limits, sandbox and approvals are taken over key by key.
+    Limits, sandbox, approvals and memory are taken over key by key.
     """
     limits = defaults.limits
     if agent.steps is not None:
@@ -41,6 +42,7 @@ def member(
         sandbox=_over(defaults.sandbox, entry.sandbox),
         limits=_over(limits, entry.limits),
         approvals=_over(defaults.approvals, entry.approvals),
+        memory=_over(defaults.memory, entry.memory),
         allowed_hosts=(
             defaults.allowed_hosts if entry.allowed_hosts is None else entry.allowed_hosts
         ),
@@ -53,6 +55,10 @@ def member(
 
 def supervisor_models(supervisor: SupervisorEntry, defaults: Defaults) -> tuple[str, ...]:
     return _chain(supervisor.model or defaults.model, supervisor.fallbacks or defaults.fallbacks)
+
+
+def supervisor_memory(supervisor: SupervisorEntry, defaults: Defaults) -> MemoryConfig:
+    return _over(defaults.memory, supervisor.memory)
 
 
 def _chain(model: str | None, fallbacks: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from orchestrator.memory import MemoryConfig
 from orchestrator.profile.workflow import Workflow
 from orchestrator.sandbox.base import SandboxConfig
 
@@ -109,6 +110,7 @@ class Defaults(Frozen):
     limits: MemberLimits = MemberLimits()
     approvals: Approvals = Approvals()
     allowed_hosts: tuple[str, ...] = ()
+    memory: MemoryConfig = MemoryConfig()
 
 
 class SupervisorEntry(Frozen):
@@ -123,6 +125,7 @@ class SupervisorEntry(Frozen):
     """Lead in similarity with which a member gets a one-sentence request without a model call;
     null: always ask the model.
     """
+    memory: MemoryConfig | None = None
 
 
 class MemberEntry(Frozen):
@@ -145,6 +148,7 @@ class MemberEntry(Frozen):
     approvals: Approvals | None = None
     allowed_hosts: tuple[str, ...] | None = None
     """Hosts `web_fetch` may reach: `example.org`, `*.example.org`, or `*` for any public one."""
+    memory: MemoryConfig | None = None
 
 
 class TeamFile(Frozen):
@@ -201,6 +205,7 @@ class Member(Frozen):
     aliases: tuple[str, ...] = ()
     instructions: str = ""
     secrets: tuple[str, ...] = ()
+    memory: MemoryConfig = MemoryConfig()
 
     @property
     def address(self) -> str:
@@ -214,6 +219,7 @@ class Team(Frozen):
     description: str
     supervisor: SupervisorEntry
     supervisor_models: tuple[str, ...]
+    supervisor_memory: MemoryConfig = MemoryConfig()
     limits: RunLimits
     members: tuple[Member, ...]
     workflows: Mapping[str, Workflow]
@@ -222,6 +228,11 @@ class Team(Frozen):
     """The project folder's `AGENTS.md`, for every member."""
     problems: tuple[str, ...] = ()
     """Members and workflows left out, each with its reason, ready to be shown."""
+
+    def memory(self, profile: str) -> MemoryConfig:
+        """How a member remembers, or the supervisor."""
+        member = self.member(profile)
+        return self.supervisor_memory if member is None else member.memory
 
     def member(self, name: str) -> Member | None:
         """The member of that profile name or alias."""

@@ -115,6 +115,7 @@ class _Reader:
             description=file.description,
             supervisor=file.supervisor,
             supervisor_models=resolve.supervisor_models(file.supervisor, file.defaults),
+            supervisor_memory=resolve.supervisor_memory(file.supervisor, file.defaults),
             limits=file.limits,
             members=tuple(members),
             workflows=ready,

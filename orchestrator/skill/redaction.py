@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from orchestrator.skill.experience import Experience, Step
-from orchestrator.skill.scan_rules import SECRET
-
-LEFT_OUT = "[left-out]"
+from orchestrator.text.credentials import LEFT_OUT, redact
 
 _LEAST = 6
 """Characters of a value that is looked for as it is; shorter ones stand anywhere."""
-
-_NAMED = re.compile(
-    r"(?i)(\b[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key)"
-    r"[\w-]*[\"']?\s*[=:]\s*[\"']?)([^\s\"'&;,]{4,})"
-)
-_SAID = re.compile(r"(?i)(\b(?:password|passphrase|secret|token|key)\s+is\s+)(\S+)")
-_BEARER = re.compile(r"(?i)(\b(?:bearer|basic)\s+)([\w.~+/=-]{8,})")
-_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
-_IN_URL = re.compile(r"(\w+://[^\s/:@]+:)([^\s/@]+)(?=@)")
 
 
 def redacted(experience: Experience, secrets: Iterable[str] = ()) -> Experience:
@@ -53,11 +41,3 @@ def redacted(experience: Experience, secrets: Iterable[str] = ()) -> Experience:
         steps=tuple(step(each) for each in experience.steps),
         corrections=tuple(text(each) for each in experience.corrections),
     )
-
-
-def redact(text: str) -> str:
-    """The text without what looks like a credential."""
-    text = SECRET.sub(LEFT_OUT, _JWT.sub(LEFT_OUT, text))
-    for pattern in (_IN_URL, _BEARER, _NAMED, _SAID):
-        text = pattern.sub(lambda match: f"{match[1]}{LEFT_OUT}", text)
-    return text

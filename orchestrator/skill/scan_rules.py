@@ -10,14 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-SECRET = re.compile(
-    r"(?-i:\bsk-(?:ant-|proj-|or-v1-)[\w-]{24,}|\bgh[pousr]_[A-Za-z0-9]{36,}|"
-    r"\bgithub_pat_\w{40,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{20,}|"
-    r"\bAIza[\w-]{35}\b|\b[sr]k_live_[A-Za-z0-9]{20,}|\bglpat-[\w-]{20,}|"
-    r"\bhf_[A-Za-z0-9]{30,}|\bSG\.[\w-]{20,}\.[\w-]{20,}|"
-    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)"
-)
-"""Keys of well-known services."""
+from orchestrator.text.credentials import SECRET
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.skill import Experience, Step, redacted
-from orchestrator.skill.redaction import LEFT_OUT, redact
+from orchestrator.text.credentials import LEFT_OUT, redact
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 

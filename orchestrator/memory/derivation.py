@@ -1,0 +1,313 @@
+"""From messages to conclusions: rules at once, a model in batches, and nothing lost between.
+
+The rules follow a cursor over the messages; what a model should read besides stands in a queue. A
+batch is held by a process while its model thinks, and is free again when that process is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orchestrator.database import Database, Schema
+from orchestrator.errors import RetinueError
+from orchestrator.memory import extraction, rules
+from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
+from orchestrator.memory.conclusions import Conclusions
+from orchestrator.memory.conversations import Conversations
+from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
+from orchestrator.memory.user_model import RULE, QueueStatus, Thinker
+
+log = logging.getLogger(__name__)
+
+SCHEMA = Schema(
+    "derivation",
+    (
+        """
+        CREATE TABLE rules_cursor (last INTEGER NOT NULL);
+        INSERT INTO rules_cursor VALUES (0);
+        CREATE TABLE derivation (
+            message INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+            tokens INTEGER NOT NULL,
+            queued TEXT NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            not_before TEXT NOT NULL DEFAULT '',
+            holder INTEGER,
+            held_until TEXT,
+            error TEXT NOT NULL DEFAULT ''
+        );
+        CREATE TRIGGER newest_message_removed AFTER DELETE ON messages
+        WHEN NOT EXISTS (SELECT 1 FROM messages WHERE id > old.id) BEGIN
+            UPDATE rules_cursor SET last = min(last, old.id - 1);  -- its number is given again
+        END;
+        """,
+    ),
+)
+
+_AT_ONCE = 200
+"""Messages of one transaction of the rules."""
+_BATCH_TOKENS = 512
+"""Waiting with fewer, for a batch costs a model call."""
+_MOST_TOKENS = 1_024
+_MOST_MESSAGES = 20
+_SMALL_MESSAGES = 3
+"""Of a batch for a model that only reads."""
+_MOST_AGE = timedelta(hours=12)
+"""After which a batch is not waited for any more."""
+_HELD = timedelta(minutes=10)
+_ATTEMPTS = 5
+_PAUSE = timedelta(minutes=2)
+"""After a failure, doubled each time."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Something a peer said in the profile's hearing."""
+
+    message: int
+    peer: str
+    text: str
+    at: datetime
+
+
+class Derivation:
+    """The queue of one profile, whose address is the observer."""
+
+    def __init__(self, database: Database, observer: str, conclusions: Conclusions) -> None:
+        database.migrate(CONVERSATIONS)
+        database.migrate(CONCLUSIONS)
+        database.migrate(SCHEMA)
+        self._database = database
+        self._observer = observer
+        self._conclusions = conclusions
+        self._conversations = Conversations(database)
+
+    def read(self) -> int:
+        """Let the rules read what was said since; how many messages that were. Each stretch is one
+        transaction: a message is read wholly or not at all, and never twice.
+        """
+        done = 0
+        while True:
+            with self._database.transaction():
+                rows = self._unread(_AT_ONCE)
+                for row in rows:
+                    self._read(row)
+                if rows:
+                    self._database.execute("UPDATE rules_cursor SET last = ?", rows[-1]["id"])
+            done += len(rows)
+            if len(rows) < _AT_ONCE:
+                return done
+
+    async def think(self, thinker: Thinker, *, flush: bool = False, batches: int = 4) -> int:
+        """Let a model read what is queued, in batches of one peer's messages; how many messages
+        were understood. A failure leaves them for later, with a pause.
+        """
+        done = 0
+        for _ in range(batches):
+            batch = self._claim(thinker, flush=flush)
+            if not batch:
+                break
+            try:
+                facts = await extraction.extract(batch, thinker)
+            except RetinueError as error:
+                self._put_back(batch, str(error))
+                log.warning("%s has not understood a batch: %s", self._observer, error)
+                break
+            except BaseException:
+                self._release(batch)
+                raise
+            self._take_in(batch, facts, thinker.name)
+            done += len(batch)
+        return done
+
+    def status(self) -> QueueStatus:
+        now = _stored(datetime.now(UTC))
+        unread = self._database.one(
+            "SELECT COUNT(*) AS n FROM messages WHERE id > (SELECT last FROM rules_cursor)"
+        )
+        rows = self._database.all("SELECT * FROM derivation")
+        failed = [row for row in rows if row["attempts"] >= _ATTEMPTS]
+        working = [row for row in rows if _is_held(row, now)]
+        pending = [row for row in rows if row not in failed and row not in working]
+        errors = sorted((row for row in rows if row["error"]), key=lambda row: row["not_before"])
+        return QueueStatus(
+            unread=unread["n"] if unread is not None else 0,
+            pending=len(pending),
+            pending_tokens=sum(row["tokens"] for row in pending),
+            working=len(working),
+            failed=len(failed),
+            error=errors[-1]["error"] if errors else "",
+        )
+
+    def retry(self) -> int:
+        """Try again what was given up; how many messages that are."""
+        return self._database.execute(
+            "UPDATE derivation SET attempts = 0, not_before = '', error = '' WHERE attempts >= ?",
+            _ATTEMPTS,
+        )
+
+    def _unread(self, most: int) -> Sequence[Any]:
+        return self._database.all(
+            "SELECT id, peer, kind, text, tokens, extra, at FROM messages "
+            "WHERE id > (SELECT last FROM rules_cursor) ORDER BY id LIMIT ?",
+            most,
+        )
+
+    def _read(self, row: Any) -> None:
+        heard = _heard(row)
+        if heard is None or heard.peer == self._observer:
+            return
+        for statement in rules.read(heard.text):
+            self._conclusions.add(
+                self._observer,
+                heard.peer,
+                statement.text.replace("{who}", heard.peer),
+                kind=statement.kind,
+                by=RULE,
+                at=heard.at,
+                sources=(heard.message,),
+                slot=statement.slot,
+                value=statement.value,
+                change=statement.change,
+            )
+        if rules.may_tell(heard.text):
+            self._database.execute(
+                "INSERT OR IGNORE INTO derivation (message, tokens, queued) VALUES (?, ?, ?)",
+                heard.message,
+                max(1, len(heard.text) // 4),
+                _stored(datetime.now(UTC)),
+            )
+
+    def _claim(self, thinker: Thinker, *, flush: bool) -> Sequence[Heard]:
+        """Take the oldest messages of one peer that make a batch."""
+        most = _MOST_MESSAGES if thinker.careful else _SMALL_MESSAGES
+        now = datetime.now(UTC)
+        with self._database.transaction():
+            rows = self._database.all(
+                "SELECT d.*, m.id, m.peer, m.kind, m.text, m.extra, m.at FROM derivation d "
+                "JOIN messages m ON m.id = d.message WHERE d.attempts < ? AND d.not_before <= ? "
+                "ORDER BY d.message LIMIT 500",
+                _ATTEMPTS,
+                _stored(now),
+            )
+            free = [row for row in rows if not _is_held(row, _stored(now))]
+            batch = _batch(free, most, now, flush=flush)
+            for heard in batch:
+                self._database.execute(
+                    "UPDATE derivation SET holder = ?, held_until = ?, attempts = attempts + 1 "
+                    "WHERE message = ?",
+                    os.getpid(),
+                    _stored(now + _HELD),
+                    heard.message,
+                )
+        return batch
+
+    def _take_in(self, batch: Sequence[Heard], facts: Sequence[extraction.Fact], name: str) -> None:
+        """Keep what was found and take the batch off the queue, both or neither."""
+        with self._database.transaction():
+            for fact in facts:
+                heard = batch[fact.message]
+                own = fact.about is None
+                # What is said of others is the speaker's view of them, not theirs, and not ours.
+                self._conclusions.add(
+                    self._observer if own else heard.peer,
+                    heard.peer if own else self._known(fact.about or ""),
+                    fact.text,
+                    kind=fact.kind,
+                    by=name,
+                    at=heard.at,
+                    sources=(heard.message,),
+                )
+            for heard in batch:
+                self._database.execute("DELETE FROM derivation WHERE message = ?", heard.message)
+
+    def _known(self, name: str) -> str:
+        """The peer of that name, where one has spoken; else the name itself."""
+        row = self._database.one(
+            "SELECT peer FROM messages WHERE peer = ? COLLATE NOCASE LIMIT 1", name
+        )
+        return row["peer"] if row is not None else name
+
+    def _put_back(self, batch: Sequence[Heard], error: str) -> None:
+        now = datetime.now(UTC)
+        with self._database.transaction():
+            for heard in batch:
+                row = self._database.one(
+                    "SELECT attempts FROM derivation WHERE message = ?", heard.message
+                )
+                if row is not None:
+                    pause = _PAUSE * 2 ** (row["attempts"] - 1)
+                    self._database.execute(
+                        "UPDATE derivation SET holder = NULL, held_until = NULL, not_before = ?, "
+                        "error = ? WHERE message = ?",
+                        _stored(now + pause),
+                        error[:300],
+                        heard.message,
+                    )
+
+    def _release(self, batch: Sequence[Heard]) -> None:
+        """Nobody's fault: the work was called off."""
+        with self._database.transaction():
+            for heard in batch:
+                self._database.execute(
+                    "UPDATE derivation SET holder = NULL, held_until = NULL, "
+                    "attempts = attempts - 1 WHERE message = ?",
+                    heard.message,
+                )
+
+
+def _batch(rows: Sequence[Any], most: int, now: datetime, *, flush: bool) -> Sequence[Heard]:
+    """The first peer's messages that are enough, or have waited for long enough."""
+    peers: dict[str, list[tuple[Heard, int, datetime]]] = {}
+    for row in rows:
+        heard = _heard(row)
+        if heard is not None:
+            queued = datetime.fromisoformat(row["queued"])
+            peers.setdefault(heard.peer, []).append((heard, row["tokens"], queued))
+    for waiting in peers.values():
+        enough = sum(tokens for _, tokens, _ in waiting) >= _BATCH_TOKENS
+        if not (flush or enough or now - waiting[0][2] >= _MOST_AGE):
+            continue
+        batch: list[Heard] = []
+        room = _MOST_TOKENS
+        for heard, tokens, _ in waiting[:most]:
+            if batch and tokens > room:
+                break
+            room -= tokens
+            batch.append(heard)
+        return batch
+    return ()
+
+
+def _heard(row: Any) -> Heard | None:
+    """What a peer said in a message: of a brief, the person's own words that came with it."""
+    peer, text = row["peer"], row["text"]
+    if row["kind"] == "brief":
+        extra: dict[str, Any] = json.loads(row["extra"])
+        peer, text = extra.get("person"), extra.get("words")
+    elif row["kind"] != "said":
+        return None
+    if not peer or not text:
+        return None
+    return Heard(row["id"], peer, text, datetime.fromisoformat(row["at"]))
+
+
+def _is_held(row: Any, now: str) -> bool:
+    if row["holder"] is None or row["held_until"] < now:
+        return False
+    with suppress(PermissionError):
+        try:
+            os.kill(row["holder"], 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+def _stored(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()

@@ -1,0 +1,375 @@
+"""What a person says plainly of themselves, read without a model: few patterns, each certain.
+
+English only. A sentence that asks, quotes, supposes or looks back is left alone; so is every
+statement about somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.memory.user_model import Kind
+
+Change = Literal["replaces", "contradicts", "adds"]
+"""What another value in the same slot means: the older one holds no more; one of them must be
+wrong; both hold.
+"""
+
+_MOST_CHARACTERS = 20_000
+"""Of a message that are looked at; a longer one is a document."""
+_LONGEST, _LONGEST_CLAUSE = 160, 300
+"""Characters of a value, and of what it stands in; more is no plain statement."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something a person said of themselves."""
+
+    text: str
+    """With `{who}` for their name, in the third person."""
+    kind: Kind
+    slot: str
+    """What it is about, such as `home`; statements of one slot bear on each other."""
+    value: str
+    """What it says of that, for comparison; empty: that nothing holds there any more."""
+    change: Change
+
+
+@dataclass(frozen=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    text: str
+    kind: Kind
+    slot: str
+    change: Change = "adds"
+    fits: Callable[[str], bool] = lambda value: True
+
+
+def _said(pattern: str) -> re.Pattern[str]:
+    """At the beginning of a clause, up to its end."""
+    return re.compile(rf"^(?:{_LEAD})*(?:{pattern})$", re.IGNORECASE)
+
+
+_LEAD = (
+    r"(?:and|but|so|also|well|oh|hi|hello|hey|ok|okay|yes|no|actually|btw|by the way|fyi|note that|"
+    r"just so you know|for the record|as of (?:now|today)|from now on|now|currently|these days|"
+    r"please note(?: that)?|you should know(?: that)?)[,:]?\s+"
+)
+_X = r"(?P<x>.+?)"
+_I = r"i(?: am|'m)"
+_JUST = r"(?:just |recently |finally )?"
+_HAVE = r"i(?: have|'ve)?"
+_NOW = r"(?: (?:now|these days|at the moment|currently|today|again|already))?"
+_MONTH = (
+    r"(?:january|february|march|april|may|june|july|august|september|october|november|december|"
+    r"\d{4})"
+)
+_SINCE = rf"(?:,? (?:since|as of|for|from|last|this|in {_MONTH})\b.*)?"
+
+
+def _is_short(value: str) -> bool:
+    return len(value.split()) <= 6
+
+
+def _is_name(value: str) -> bool:
+    return len(value.split()) <= 4 and value[:1].isupper() and not re.search(r"\d", value)
+
+
+def _is_place(value: str) -> bool:
+    """`Lyon`, `the south of France`; not `a world of pain`, not `constant fear`."""
+    first = value.split()[0] if value.split() else ""
+    return _is_short(value) and any(word[:1].isupper() for word in value.split()) and first != "My"
+
+
+_RELATIVE = (
+    r"wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|mother|mum|mom|father|dad|manager|boss|"
+    r"dog|cat|son|daughter|brother|sister|doctor|assistant|landlord|flatmate|roommate|colleague|"
+    r"co-?founder"
+)
+_SINGLE = (
+    r"wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|mother|mum|mom|father|dad|manager|boss"
+)
+
+_RULES = (
+    _Rule(
+        _said(rf"(?:my (?:full |first )?name(?: is|'s)|{_I} called|(?:you can )?call me) {_X}"),
+        "{who}'s name is {x}",
+        "identity",
+        "name",
+        "replaces",
+        _is_name,
+    ),
+    _Rule(
+        _said(rf"(?:i(?: now)? live|{_I}(?: now)? (?:living|based)) in {_X}{_NOW}{_SINCE}"),
+        "{who} lives in {x}",
+        "identity",
+        "home",
+        "replaces",
+        _is_place,
+    ),
+    _Rule(
+        _said(rf"{_HAVE} {_JUST}(?:moved|relocated) (?:from .+? )?to {_X}{_NOW}{_SINCE}"),
+        "{who} lives in {x}",
+        "identity",
+        "home",
+        "replaces",
+        _is_place,
+    ),
+    _Rule(
+        _said(rf"i(?: now)? work (?:at|for) {_X}{_NOW}{_SINCE}"),
+        "{who} works at {x}",
+        "identity",
+        "employer",
+        "replaces",
+        lambda value: _is_short(value) and any(word[:1].isupper() for word in value.split()),
+    ),
+    _Rule(
+        _said(rf"{_HAVE} {_JUST}(?:joined|started (?:working )?at) {_X}{_NOW}{_SINCE}"),
+        "{who} works at {x}",
+        "identity",
+        "employer",
+        "replaces",
+        lambda value: _is_short(value) and value[:1].isupper(),
+    ),
+    _Rule(
+        _said(rf"(?:i(?: now)? work|{_I}(?: now)? working) as (?:an? |the )?{_X}{_NOW}{_SINCE}"),
+        "{who} works as {x}",
+        "identity",
+        "occupation",
+        "replaces",
+        _is_short,
+    ),
+    _Rule(
+        _said(rf"{_I} (?P<x>\d{{1,3}})(?: years old| years of age)"),
+        "{who} is {x} years old",
+        "identity",
+        "age",
+        "replaces",
+    ),
+    _Rule(
+        _said(rf"my birthday is (?:on )?(?:the )?{_X}"),
+        "{who}'s birthday is {x}",
+        "identity",
+        "birthday",
+        "contradicts",
+        lambda value: re.search(r"\d", value) is not None,
+    ),
+    _Rule(
+        _said(rf"i was born in {_X}"),
+        "{who} was born in {x}",
+        "identity",
+        "born in",
+        "contradicts",
+        lambda value: _is_place(value) or re.fullmatch(r"\d{4}", value) is not None,
+    ),
+    _Rule(
+        _said(rf"my (?:time ?zone) is {_X}"),
+        "{who}'s time zone is {x}",
+        "attribute",
+        "time zone",
+        "replaces",
+        _is_short,
+    ),
+    _Rule(
+        _said(r"my (?:new )?(?:e-?mail|email address|e-?mail address) is (?P<x>[^\s@]+@[^\s@]+)"),
+        "{who}'s e-mail address is {x}",
+        "attribute",
+        "e-mail",
+        "replaces",
+    ),
+    _Rule(
+        _said(rf"i speak {_X}"),
+        "{who} speaks {x}",
+        "attribute",
+        "languages",
+        "adds",
+        _is_name,
+    ),
+    _Rule(
+        _said(rf"{_I} allergic to {_X}"),
+        "{who} is allergic to {x}",
+        "attribute",
+        "allergies",
+        "adds",
+        _is_short,
+    ),
+    _Rule(
+        _said(rf"{_I} (?:an? )?(?P<x>vegan|vegetarian|pescatarian|left-handed|colou?r-?blind)"),
+        "{who} is {x}",
+        "attribute",
+        "traits",
+    ),
+    _Rule(
+        _said(rf"my favou?rite (?P<about>[\w -]{{2,30}}?) is {_X}"),
+        "{who}'s favourite {about} is {x}",
+        "preference",
+        "favourite {about}",
+        "replaces",
+        _is_short,
+    ),
+    _Rule(
+        _said(rf"my (?P<about>{_SINGLE})(?:'s name is| is called| is named) {_X}"),
+        "{who}'s {about} is called {x}",
+        "relationship",
+        "{about}",
+        "replaces",
+        _is_name,
+    ),
+    _Rule(
+        _said(rf"my (?P<about>{_RELATIVE})(?:'s name is| is called| is named) {_X}"),
+        "{who}'s {about} is called {x}",
+        "relationship",
+        "{about}",
+        "adds",
+        _is_name,
+    ),
+    _Rule(
+        _said(
+            rf"i (?:no longer (?:like|enjoy) {_X}|"
+            r"(?:do not|don't) (?:like|enjoy) (?P<y>.+?) any ?more)"
+        ),
+        "{who} does not like {x}",
+        "preference",
+        "liking {x}",
+        "replaces",
+        _is_short,
+    ),
+    _Rule(
+        _said(rf"i (?:do not|don't) (?:like|enjoy) {_X}"),
+        "{who} does not like {x}",
+        "preference",
+        "liking {x}",
+        "contradicts",
+        _is_short,
+    ),
+    _Rule(
+        _said(rf"i (?:really |absolutely )?(?:hate|dislike|can't stand) {_X}"),
+        "{who} does not like {x}",
+        "preference",
+        "liking {x}",
+        "contradicts",
+        _is_short,
+    ),
+    _Rule(
+        _said(rf"i (?:really |absolutely )?(?:like|love|enjoy) {_X}"),
+        "{who} likes {x}",
+        "preference",
+        "liking {x}",
+        "contradicts",
+        lambda value: _is_short(value) and not re.match(r"(?:it|this|that|how|what|when)\b", value),
+    ),
+    _Rule(
+        _said(rf"i(?: would|'d)? (?:much |always |generally )?prefer {_X}"),
+        "{who} prefers {x}",
+        "preference",
+        "preferences",
+        "adds",
+        lambda value: len(value.split()) <= 12,
+    ),
+    _Rule(
+        _said(rf"(?:please )?(?:always|from now on,? always) {_X}"),
+        "{who} asks: always {x}",
+        "instruction",
+        "instructions",
+        "adds",
+        lambda value: len(value.split()) <= 20,
+    ),
+    _Rule(
+        _said(rf"(?:please )?never {_X}"),
+        "{who} asks: never {x}",
+        "instruction",
+        "instructions",
+        "adds",
+        lambda value: len(value.split()) <= 20 and not re.match(r"mind\b|ever mind", value),
+    ),
+    _Rule(
+        _said(rf"(?:please )?(?:remember|keep in mind|don't forget|do not forget) that {_X}"),
+        "{who} asked to remember: {x}",
+        "attribute",
+        "notes",
+        "adds",
+        lambda value: len(value.split()) <= 30,
+    ),
+)
+
+_LEFT = _said(rf"{_HAVE} {_JUST}(?:left|quit) (?:my job(?: at {_X})?|(?P<y>[A-Z].+?)){_SINCE}")
+
+_CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|(?<!\w)'[^'\n]{2,}'(?!\w)")
+_LINE = re.compile(r"[\r\n\u2028\u2029]+")
+_SENTENCE = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])")
+_ME = r"(?=i\b|i'|my\b|please\b|call me\b)"
+_CLAUSE = re.compile(
+    rf"[;:]\s+|\s+[\u2013\u2014-]\s+|,?\s+(?:and|but|so)\s+{_ME}|,\s+{_ME}", re.IGNORECASE
+)
+_DOUBTFUL = re.compile(
+    r"\b(?:if|unless|whether|suppose|imagine|pretend|would|could|might|maybe|perhaps|used to|"
+    r"wish|hope to|going to|plan(?:ning)? to|want to|said|says|told|joke|kidding|lie|lies)\b",
+    re.IGNORECASE,
+)
+_PERSONAL = re.compile(
+    r"\b(?:i|i'm|i've|me|my|mine|myself|we|our|us|always|never|remember|prefer)\b",
+    re.IGNORECASE,
+)
+
+
+def read(text: str) -> Iterator[Statement]:
+    """What the text says plainly of whoever says it, in order."""
+    for clause in _clauses(text):
+        statement = _statement(clause)
+        if statement is not None:
+            yield statement
+
+
+def may_tell(text: str) -> bool:
+    """Whether a model might find something about the speaker: not in an English order without a
+    word about themselves.
+    """
+    straight = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return not straight.isascii() or _PERSONAL.search(straight) is not None
+
+
+def _clauses(text: str) -> Iterator[str]:
+    straight = text[:_MOST_CHARACTERS].replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    plain = _QUOTED.sub(" … ", _CODE.sub(" ", straight))
+    for line in _LINE.split(plain):
+        if line.lstrip().startswith((">", "|")):
+            continue
+        for sentence in _SENTENCE.split(line):
+            if sentence.rstrip().endswith("?") or "…" in sentence:
+                continue
+            if _DOUBTFUL.search(sentence):
+                continue
+            for clause in _CLAUSE.split(sentence):
+                if len(clause) <= _LONGEST_CLAUSE:
+                    yield " ".join(clause.strip().rstrip(".!,;: ").split())
+
+
+def _statement(clause: str) -> Statement | None:
+    if (left := _LEFT.match(clause)) is not None and len(clause) < _LONGEST:
+        where = left["x"] or left["y"]
+        text = f"{{who}} has left {where}" if where else "{who} has left the job"
+        return Statement(text, "event", "employer", "", "replaces")
+    for rule in _RULES:
+        match = rule.pattern.match(clause)
+        if match is None:
+            continue
+        parts = {name: part.strip(" ,'\"") for name, part in match.groupdict().items() if part}
+        value = parts.get("x") or parts.get("y", "")
+        if not value or len(value) > _LONGEST or not rule.fits(value):
+            continue
+        named = {**parts, "x": value, "about": parts.get("about", "").lower()}
+        slot = rule.slot.format(**named).casefold()
+        told = rule.text.replace("{who}", "{{who}}").format(**_literal(named))
+        polarity = "no" if "does not" in rule.text else "yes"
+        same = polarity if rule.slot.startswith("liking") else value.casefold()
+        return Statement(told, rule.kind, slot, same, rule.change)
+    return None
+
+
+def _literal(parts: dict[str, str]) -> dict[str, str]:
+    """Braces in what was said are no places to fill in."""
+    return {name: part.replace("{", "(").replace("}", ")") for name, part in parts.items()}
