@@ -33,6 +33,7 @@ from orchestrator.index import TOKENIZER, count_tokens
 from orchestrator.model.providers import PROVIDERS
 from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
+from orchestrator.remembering import Remembering
 from orchestrator.schooling import CLOSING, Schooling
 from orchestrator.skill import Learner, Lesson, Libraries
 from orchestrator.staff import House, TeamStaff, first_schemas
@@ -121,6 +122,7 @@ class Runtime:
             libraries=Libraries(project=self._project, home=self._home.root),
         )
         self._chronicle = Chronicle(self._house, self._ledger)
+        self._remembering = Remembering(self._house, self._ledger)
         self._schooling = Schooling(self._house, self._ledger, self._chronicle)
         await asyncio.to_thread(self._sweep)
         return self
@@ -280,6 +282,10 @@ class Runtime:
             return None
         return replace(request, task=CLOSING, workflow=None)
 
+    async def remember(self) -> None:
+        """See `Remembering.remember`."""
+        await self._remembering.remember()
+
     async def learn(self, *, rehearsals: bool = False) -> Sequence[Lesson]:
         """See `Schooling.learn`."""
         return await self._schooling.learn(rehearsals=rehearsals)
@@ -339,6 +345,7 @@ class Runtime:
         rehearsal = None if request.rehearsal is None else Path(request.rehearsal)
         staff = TeamStaff(self._house, team, model=request.model, rehearsal=rehearsal)
         self._schooling.remember(run, staff)
+        self._remembering.note(run, staff)
         return TeamRun(
             run,
             team,

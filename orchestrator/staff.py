@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from orchestrator.agent.prompt import system_prompt
@@ -15,7 +16,12 @@ from orchestrator.engine.journal import Journal
 from orchestrator.errors import PersonError
 from orchestrator.home import Home, ProfileHome
 from orchestrator.index import ChromaClients, Embedder, VectorSearch, open_vectors
-from orchestrator.memory import MESSAGE_VECTORS, Conversations, ConversationSearch
+from orchestrator.memory import (
+    MESSAGE_VECTORS,
+    Conversations,
+    ConversationSearch,
+    EmbeddedUserModel,
+)
 from orchestrator.model import ModelChain, find_model, open_model
 from orchestrator.model.base import Model, ModelFound, ToolSchema
 from orchestrator.profile.schema import Member, Team
@@ -25,6 +31,7 @@ from orchestrator.skill import SKILL_VECTORS, Learner, Libraries, Shelf, SkillSt
 from orchestrator.team.routing import Router
 from orchestrator.team.supervisor import CALL
 from orchestrator.team.supervisor_prompt import TOOLS
+from orchestrator.team.writing import ModelWriter
 from orchestrator.tool.policy import Rules
 from orchestrator.tool.toolset import Toolset
 
@@ -44,6 +51,7 @@ class House:
     embedder: Embedder = field(default_factory=Embedder)
     shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])
     searches: dict[str, ConversationSearch] = field(default_factory=dict[str, ConversationSearch])
+    user_models: dict[str, EmbeddedUserModel] = field(default_factory=dict[str, EmbeddedUserModel])
     chroma: ChromaClients | None = None
     """Serves large libraries and long memories, once one has been opened."""
     databases: dict[str, Database] = field(default_factory=dict[str, Database])
@@ -88,6 +96,18 @@ class House:
                 self.database(profile),
                 self.embedder.embed,
                 self._vectors(profile, MESSAGE_VECTORS),
+            )
+        return known
+
+    def user_model(self, profile: ProfileHome) -> EmbeddedUserModel:
+        """What the profile believes about people, opened once."""
+        known = self.user_models.get(profile.address)
+        if known is None:
+            known = self.user_models[profile.address] = EmbeddedUserModel(
+                self.database(profile),
+                profile.address,
+                self.past(profile),
+                self.embedder.embed,
             )
         return known
 
@@ -189,6 +209,8 @@ class TeamStaff:
             cache=self._house.cache,
             shelf=self._house.shelf(home),
             past=self._house.past(home),
+            people=self._house.user_model(home) if member.memory.observe else None,
+            think=None if model.rehearsal else partial(ModelWriter, model),
             nudge_turns=self._house.settings.skill_nudge_turns,
         )
 

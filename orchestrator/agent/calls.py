@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from langchain_core.messages import InvalidToolCall
 from langchain_core.messages.tool import ToolCall
 
 from orchestrator.agent.seat import Answer, Assignment, Seat
+from orchestrator.agent.spending import ASIDE, Spent
 from orchestrator.errors import PersonNeeded, Question
 from orchestrator.events import PersonAnswered, ToolFinished, ToolStarted
+from orchestrator.memory import Thinker
+from orchestrator.model.base import Account, Usage
 from orchestrator.text.unicode import well_formed
 from orchestrator.tool.base import ToolContext
 from orchestrator.tool.toolset import Call, CallResult
@@ -24,7 +29,7 @@ _RESULT_CHARS = 12_000
 class Calls:
     """The tool calls of one member call. A step is `<number of the reply>/<index of the call>`."""
 
-    def __init__(self, seat: Seat, assignment: Assignment, call: str) -> None:
+    def __init__(self, seat: Seat, assignment: Assignment, call: str, person: str) -> None:
         self._seat = seat
         self._in = assignment
         self._run = assignment.run
@@ -43,7 +48,23 @@ class Calls:
             changing=seat.changing,
             shelf=seat.shelf,
             conversations=seat.past,
+            people=seat.people,
+            person=person,
+            thinker=self._thinker(),
         )
+
+    def _thinker(self) -> Thinker | None:
+        """The member's model, on the account of the run."""
+        if self._seat.think is None:
+            return None
+        account = Account(self._run, self._seat.member.address, self._in.meter)
+
+        def paid(usage: Usage, cost_usd: Decimal | None) -> None:
+            step = f"{ASIDE}{secrets.token_hex(8)}"
+            spent = Spent(usage, cost_usd).to_dict()
+            self._seat.journal.finish(self._run, self._call, step, spent)
+
+        return self._seat.think(account, paid)
 
     async def judge(self, step: str, tool_call: ToolCall) -> CallResult | Question | None:
         """Before it runs: None to go on, a denial, or the question a person must answer first."""

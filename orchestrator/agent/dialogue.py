@@ -11,7 +11,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage
 
 from orchestrator.agent.compress import Compressor
-from orchestrator.agent.spending import Purse, Spent
+from orchestrator.agent.spending import ASIDE, Purse, Spent
 from orchestrator.engine.journal import Journal
 from orchestrator.events import ModelCalled, ReasoningDelta, TextDelta, Watcher
 from orchestrator.model.base import Account, BoundModel, Delta, Meter, Reply
@@ -170,7 +170,7 @@ def used(journals: Sequence[Journal], run: str, call: str | None = None) -> tupl
     def parts(prefix: str) -> list[Mapping[str, Any]]:
         return [part for journal in journals for part in journal.steps(run, prefix, call=call)]
 
-    replies, lost = parts("model/") + parts("taken/"), parts("lost/")
+    replies, lost = parts("model/") + parts("taken/"), parts("lost/") + parts(ASIDE)
     return len(replies), sum(map(Spent.from_dict, replies + lost), Spent())
 
 

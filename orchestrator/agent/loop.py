@@ -111,7 +111,7 @@ class _Turn:
         self._run = assignment.run
         self._brief = brief
         self._call = call
-        self._calls = Calls(seat, assignment, call)
+        self._calls = Calls(seat, assignment, call, brief.person)
         self._dialogue = Dialogue(
             seat.model,
             seat.window,

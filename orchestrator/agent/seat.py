@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
 from orchestrator.engine.journal import Journal
 from orchestrator.events import Watcher
-from orchestrator.memory import Conversations, ConversationSearch
-from orchestrator.model.base import BoundModel, Meter
+from orchestrator.memory import Conversations, ConversationSearch, EmbeddedUserModel, Thinker
+from orchestrator.model.base import Account, BoundModel, Meter, Usage
 from orchestrator.profile.schema import Member
 from orchestrator.sandbox.base import Sandbox
 from orchestrator.skill import Shelf
@@ -40,6 +41,10 @@ class Control(Protocol):
         ...
 
 
+Think = Callable[[Account, Callable[[Usage, Decimal | None], None]], Thinker]
+"""Makes a thinker that is told on whose account it thinks, and tells what that has cost."""
+
+
 @dataclass(frozen=True)
 class Seat:
     """Everything one profile works with; nothing of it is shared with another profile."""
@@ -60,6 +65,8 @@ class Seat:
     shelf: Shelf | None = None
     past: ConversationSearch | None = None
     """Search in `conversations`."""
+    people: EmbeddedUserModel | None = None
+    think: Think | None = None
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever reads a file to write it changed."""
     nudge_turns: int = 0

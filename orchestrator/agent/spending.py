@@ -10,6 +10,9 @@ from typing import Any, Self
 from orchestrator.errors import LimitReached
 from orchestrator.model.base import Meter, PlannedCall, Reply, Usage
 
+ASIDE = "aside/"
+"""How the journal's steps begin in which a tool had a model think."""
+
 
 @dataclass(frozen=True)
 class Spent:

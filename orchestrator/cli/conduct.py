@@ -51,11 +51,12 @@ async def conduct(runtime: Runtime, work: Work, *, as_json: bool) -> int:
 
 
 async def learn(runtime: Runtime, screen: Screen) -> None:
-    """Let members learn from what has ended, now that nobody waits for it, and say what came of it.
-    What is interrupted here is made up for by the next command.
+    """Let members remember and learn from what has ended, now that nobody waits for it, and say
+    what they have learned. What is interrupted here is made up for by the next command.
     """
     with writing():
         sys.stdout.flush()
+    await runtime.remember()
     for lesson in await runtime.learn():
         for line in lesson.happened:
             screen.line(f"learned: {line}", "quiet")

@@ -2,18 +2,34 @@
 
 from orchestrator.memory.config import MemoryConfig
 from orchestrator.memory.conversations import Conversations, Message
+from orchestrator.memory.embedded import EmbeddedUserModel
 from orchestrator.memory.index import MessageIndex, Scope
 from orchestrator.memory.schema import VECTORS as MESSAGE_VECTORS
 from orchestrator.memory.search import ConversationSearch, Found, moment
+from orchestrator.memory.user_model import (
+    AskAnswer,
+    AskLevel,
+    Conclusion,
+    QueueStatus,
+    Thinker,
+    UserModel,
+)
 
 __all__ = [
     "MESSAGE_VECTORS",
+    "AskAnswer",
+    "AskLevel",
+    "Conclusion",
     "ConversationSearch",
     "Conversations",
+    "EmbeddedUserModel",
     "Found",
     "MemoryConfig",
     "Message",
     "MessageIndex",
+    "QueueStatus",
     "Scope",
+    "Thinker",
+    "UserModel",
     "moment",
 ]

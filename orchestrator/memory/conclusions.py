@@ -262,6 +262,14 @@ class Conclusions:
         found = self.get(best)
         return [(found[row], scores[row]) for row in best if row in found]
 
+    def counts(self) -> Mapping[str, int]:
+        """How many hold of each level, and how many no more, as `past`."""
+        rows = self._database.all(
+            "SELECT iif(invalidated_at IS NULL, level, 'past') AS what, COUNT(*) AS n "
+            "FROM conclusions GROUP BY what ORDER BY what"
+        )
+        return {row["what"]: row["n"] for row in rows}
+
     def invalidate(self, ids: Collection[int], at: datetime, by: int | None = None) -> int:
         """Let conclusions hold no more from a time on, in favour of another one; how many did."""
         done = 0

@@ -104,6 +104,14 @@ class Derivation:
             if len(rows) < _AT_ONCE:
                 return done
 
+    def skip(self) -> None:
+        """Leave what was said since unread for ever."""
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE rules_cursor SET last = max(last, (SELECT ifnull(max(id), 0) FROM messages))"
+            )
+            self._database.execute("DELETE FROM derivation")
+
     async def think(self, thinker: Thinker, *, flush: bool = False, batches: int = 4) -> int:
         """Let a model read what is queued, in batches of one peer's messages; how many messages
         were understood. A failure leaves them for later, with a pause.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.memory import ConversationSearch
+from orchestrator.memory import ConversationSearch, Thinker, UserModel
 from orchestrator.sandbox.base import Sandbox
 from orchestrator.skill.shelf import Shelf
 
@@ -72,6 +72,12 @@ class ToolContext:
     """The profile's skills; None: it has none to look at."""
     conversations: ConversationSearch | None = None
     """What was said to the profile and by it; None: it has nothing to look at."""
+    people: UserModel | None = None
+    """What the profile believes about people; None: it keeps nothing about them."""
+    person: str = "person"
+    """For whom the work is done."""
+    thinker: Thinker | None = None
+    """The profile's own model, for a tool that has something to think over."""
 
 
 class Tool(Protocol, Generic[A]):

@@ -24,6 +24,8 @@ TOOLS = Registry(
         "ask_person": f"{_BUILTIN}.person:AskPerson",
         "plan": f"{_BUILTIN}.plan:Plan",
         "recall": f"{_BUILTIN}.memory:Recall",
+        "remember": f"{_BUILTIN}.people:Remember",
+        "ask_about": f"{_BUILTIN}.people:AskAbout",
         "skill_view": f"{_BUILTIN}.skill:SkillView",
         "skill_search": f"{_BUILTIN}.skill:SkillSearch",
         "skill_write": f"{_BUILTIN}.skill:SkillWrite",

@@ -1,0 +1,78 @@
+"""What a member does with its model of people: note something, and ask what is known."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from orchestrator.errors import ToolFailed
+from orchestrator.memory import AskLevel, UserModel
+from orchestrator.memory.quoting import listed
+from orchestrator.tool.base import Arguments, ToolContext, ToolResult
+
+
+class RememberArguments(Arguments):
+    text: str = Field(min_length=3, max_length=500)
+
+
+class Remember:
+    """Keeps the member's own note about the person it works for."""
+
+    name: ClassVar[str] = "remember"
+    description: ClassVar[str] = (
+        "Remember, across conversations, something the person you work for has told about "
+        "themselves or wants done: one full sentence."
+    )
+    arguments: ClassVar[type[Arguments]] = RememberArguments
+    idempotent: ClassVar[bool] = True
+
+    async def run(self, arguments: RememberArguments, context: ToolContext) -> ToolResult:
+        people = _people(context)
+        kept = await people.conclude(context.person, arguments.text, by=context.address)
+        if kept is None:
+            raise ToolFailed("nothing of it may be kept: it holds a credential")
+        return ToolResult(f"kept: {kept.text}", {"conclusion": kept.id})
+
+
+class AskAboutArguments(Arguments):
+    question: str = Field(min_length=3, max_length=2_000)
+    person: str | None = None
+    level: AskLevel | None = Field(
+        None, description="none: the evidence alone; minimal to max: an answer, ever dearer"
+    )
+
+
+class AskAbout:
+    """Answers a question about a person from what the member knows, with sources."""
+
+    name: ClassVar[str] = "ask_about"
+    description: ClassVar[str] = (
+        "Ask what you know about a person (default: the one you work for): who they are, what "
+        "they prefer, what they said. Cites conclusions (c12) and messages (m34)."
+    )
+    arguments: ClassVar[type[Arguments]] = AskAboutArguments
+    idempotent: ClassVar[bool] = True
+
+    async def run(self, arguments: AskAboutArguments, context: ToolContext) -> ToolResult:
+        people = _people(context)
+        person = arguments.person or context.person
+        answer = await people.ask(
+            person,
+            arguments.question,
+            level=arguments.level or "low",
+            thinker=context.thinker if arguments.level is not None else None,
+        )
+        if not answer.text and not answer.cited:
+            return ToolResult(f"(empty) nothing is known of {person!r} that fits", empty=True)
+        lines = [answer.text] if answer.text else []
+        lines += listed(
+            [f"[{each.ref}] {each.at:%Y-%m-%d} {each.by}: {each.text}" for each in answer.cited]
+        )
+        return ToolResult("\n".join(lines), {"cited": [each.ref for each in answer.cited]})
+
+
+def _people(context: ToolContext) -> UserModel:
+    if context.people is None:
+        raise ToolFailed("this member keeps nothing about people")
+    return context.people

@@ -1,0 +1,77 @@
+"""`retinue memory card`, `conclusions`, `link` and `status`: what a member knows of people."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.project import Project
+
+
+@pytest.fixture
+def talked(project: Project) -> Project:
+    project.play({"profile": "writer", "say": "Noted.", "repeat": True})
+    for text in ("I live in Paris. Never use semicolons.", "I have moved to Lyon, my dog died."):
+        project.rehearse("run", "desk", text, "--to", "writer")
+    return project
+
+
+def test_the_card_holds_what_is_so_now_and_the_history_both_with_dates(talked: Project) -> None:
+    card = talked.type("memory", "card", "desk/writer", "--json").data
+    assert card["card"] == ["IDENTITY: lives in Lyon", "INSTRUCTION: asks: never use semicolons"]
+    now = talked.type("memory", "conclusions", "desk/writer", "--json").data
+    assert "person lives in Paris" not in [each["text"] for each in now]
+    rows = talked.type("memory", "conclusions", "desk/writer", "--history", "--json").data
+    old = next(each for each in rows if each["text"] == "person lives in Paris")
+    new = next(each for each in rows if each["text"] == "person lives in Lyon")
+    assert old["replaced_by"] == new["id"]
+    assert old["valid_from"] < old["invalidated_at"] <= new["valid_from"]
+    assert len(new["sources"]) == 1
+    shown = talked.type("memory", "conclusions", "desk/writer", "--history").out
+    assert f"replaced by c{new['id']}" in shown
+
+
+def test_conclusions_are_found_by_what_they_say(talked: Project) -> None:
+    found = talked.type("memory", "conclusions", "desk/writer", "punctuation style", "--json").data
+    assert [each["text"] for each in found] == ["person asks: never use semicolons"]
+
+
+def test_another_member_knows_nothing_of_it(talked: Project) -> None:
+    assert talked.type("memory", "card", "desk/analyst", "--json").data["card"] == []
+    assert "nothing is known" in talked.type("memory", "card", "desk/analyst").out
+
+
+def test_two_names_are_joined_only_by_a_link_and_can_be_parted(talked: Project) -> None:
+    asked = ("memory", "card", "desk/writer", "--person", "matrix:@ann", "--json")
+    assert talked.type(*asked).data["card"] == []
+    talked.type("memory", "link", "desk/writer", "person", "matrix:@ann")
+    assert talked.type(*asked).data["card"][0] == "IDENTITY: lives in Lyon"
+    listed = talked.type("memory", "link", "desk/writer", "--json").data
+    assert listed == [{"name": "matrix:@ann", "person": "person"}]
+    talked.type("memory", "link", "desk/writer", "matrix:@ann", "--remove")
+    assert talked.type(*asked).data["card"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("one",), "two names"),
+        (("one", "one"), "one name"),
+        (("nobody", "--remove"), "linked to nothing"),
+        (("--remove",), "name what"),
+    ],
+)
+def test_a_link_that_makes_no_sense_is_refused(
+    talked: Project, words: tuple[str, ...], told: str
+) -> None:
+    refused = talked.type("memory", "link", "desk/writer", *words)
+    assert refused.code == 2
+    assert told in refused.err
+
+
+def test_the_status_says_what_waits_for_a_model(talked: Project) -> None:
+    status = talked.type("memory", "status", "desk/writer", "--json").data
+    assert status["queue"]["unread"] == 0
+    assert status["queue"]["pending"] == 2  # only rules have read it: a script plays the model
+    assert status["conclusions"] == {"explicit": 2, "past": 1}
+    shown = talked.type("memory", "status", "desk/writer").out
+    assert "waiting for a model: 2 messages" in shown

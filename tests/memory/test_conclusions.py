@@ -1,0 +1,265 @@
+"""What is believed of a peer: kept once, counted, replaced with a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.database import Database
+from orchestrator.errors import PersonError
+from orchestrator.memory.card import MOST_CHARACTERS, MOST_LINES, card
+from orchestrator.memory.conclusions import Conclusions
+from orchestrator.memory.conversations import Conversations
+from orchestrator.memory.rules import read
+from orchestrator.memory.user_model import Conclusion, Level
+
+ME = "firm/counter"
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+class Notebook:
+    """Conclusions with what was said to bring them about."""
+
+    def __init__(self, database: Database) -> None:
+        self.said = Conversations(database)
+        self.store = Conclusions(database)
+        self._database = database
+        self._count = 0
+
+    def hear(self, peer: str, text: str, *, days: int = 0, observer: str = ME) -> Sequence[int]:
+        """Somebody says something, and the rules read it; the conclusions."""
+        self._count += 1
+        at = START + timedelta(days=days)
+        self.said.append(
+            "s", run="r", key=str(self._count), peer=peer, kind="said", text=text, tokens=1, at=at
+        )
+        message = self.said.of_run("r")[-1].id
+        made = [
+            self.store.add(
+                observer,
+                peer,
+                each.text.replace("{who}", peer),
+                kind=each.kind,
+                by="rule",
+                at=at,
+                sources=(message,),
+                slot=each.slot,
+                value=each.value,
+                change=each.change,
+            )
+            for each in read(text)
+        ]
+        return [each for each in made if each is not None]
+
+    def note(self, text: str, **more: Any) -> int | None:
+        return self.store.add(ME, "ann", text, by="rule", at=START, **more)
+
+    def card(self, peer: str = "ann", observer: str = ME) -> Sequence[str]:
+        return card(self.store.about(peer, observer=observer), self.store.peers.names(peer))
+
+    def valid(self, peer: str = "ann", *, level: Level = "explicit") -> Sequence[str]:
+        return [each.text for each in self.store.about(peer) if each.level == level]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Notebook:
+    return Notebook(Database(tmp_path / "memory.db"))
+
+
+def test_what_is_said_twice_is_kept_once_and_counted(book: Notebook) -> None:
+    (first,) = book.hear("ann", "I live in Paris")
+    (again,) = book.hear("ann", "I live in  PARIS!", days=3)
+    assert again == first
+    kept = book.store.get([first])[first]
+    assert (kept.times, len(kept.sources)) == (2, 2)
+    assert (kept.valid_from, kept.last_said) == (START, START + timedelta(days=3))
+
+
+def test_a_message_read_twice_counts_once(book: Notebook) -> None:
+    (one,) = book.hear("ann", "I live in Paris")
+    source = book.store.get([one])[one].sources
+    book.store.add(
+        ME, "ann", "ann lives in Paris", by="rule", at=START, sources=source, slot="home",
+        value="paris", change="replaces", kind="identity",
+    )  # fmt: skip
+    assert book.store.get([one])[one].times == 1
+
+
+def test_a_new_home_replaces_the_old_one_which_stays_in_the_history(book: Notebook) -> None:
+    book.hear("ann", "I live in Paris")
+    book.hear("ann", "I moved to Lyon", days=10)
+    assert list(book.card()) == ["IDENTITY: lives in Lyon"]
+    new, old = book.store.about("ann", history=True)
+    assert (old.text, new.text) == ("ann lives in Paris", "ann lives in Lyon")
+    assert (old.invalidated_at, old.replaced_by) == (START + timedelta(days=10), new.id)
+    assert new.valid
+
+
+def test_who_moves_back_lives_there_anew(book: Notebook) -> None:
+    for days, text in enumerate(("I live in Paris", "I moved to Lyon", "I moved to Paris")):
+        book.hear("ann", text, days=days)
+    assert list(book.card()) == ["IDENTITY: lives in Paris"]
+    assert len(book.store.about("ann", history=True)) == 3
+
+
+def test_a_clock_that_goes_backwards_ends_nothing_before_it_began(book: Notebook) -> None:
+    book.hear("ann", "I live in Paris", days=10)
+    book.hear("ann", "I moved to Lyon", days=2)
+    old = book.store.about("ann", history=True)[1]
+    assert old.invalidated_at is not None
+    assert old.invalidated_at >= old.valid_from
+    assert list(book.card()) == ["IDENTITY: lives in Lyon"]
+
+
+def test_what_cannot_both_hold_is_kept_as_a_contradiction(book: Notebook) -> None:
+    first = book.hear("ann", "I like coffee")
+    second = book.hear("ann", "I hate coffee", days=4)
+    (doubt,) = [each for each in book.store.about("ann") if each.level == "contradiction"]
+    assert set(doubt.premises) == {*first, *second}
+    assert "2026-03-01" in doubt.text
+    assert "2026-03-05" in doubt.text
+    assert len(book.valid()) == 2
+    (line,) = book.card()
+    assert line.startswith("UNCLEAR: ")
+
+
+def test_saying_it_again_settles_a_contradiction(book: Notebook) -> None:
+    book.hear("ann", "I like coffee")
+    book.hear("ann", "I hate coffee", days=4)
+    book.hear("ann", "I like coffee", days=5)
+    assert list(book.card()) == ["PREFERENCE: likes coffee"]
+    assert not book.valid(level="contradiction")
+
+
+def test_two_observers_believe_different_things_of_one_person(book: Notebook) -> None:
+    book.hear("bob", "I live in Lyon")
+    book.store.add("ann", "bob", "bob lives in Paris", by="m", at=START, kind="identity")
+    assert list(book.card("bob")) == ["IDENTITY: lives in Lyon"]
+    assert list(book.card("bob", observer="ann")) == ["IDENTITY: lives in Paris"]
+
+
+def test_what_is_known_of_one_peer_is_not_known_of_another(book: Notebook) -> None:
+    book.hear("ann", "I live in Paris")
+    book.hear("bob", "I live in Lyon")
+    assert [each.text for each, _ in book.store.search("lives in Lyon", "ann")] == [
+        "ann lives in Paris"
+    ]
+    assert book.valid("ann") == ["ann lives in Paris"]
+
+
+def test_linked_names_are_one_peer(book: Notebook) -> None:
+    book.hear("discord:1", "I live in Paris")
+    book.hear("matrix:@ann", "I moved to Lyon", days=2)
+    assert list(book.card("discord:1")) == ["IDENTITY: lives in Paris"]
+    book.store.link("matrix:@ann", "discord:1")
+    for name in ("discord:1", "matrix:@ann"):
+        assert list(book.card(name)) == ["IDENTITY: lives in Lyon"]
+    book.hear("discord:1", "I moved to Nice", days=3)
+    assert list(book.card("matrix:@ann")) == ["IDENTITY: lives in Nice"]
+
+
+def test_a_link_can_be_taken_back_and_makes_no_circle(book: Notebook) -> None:
+    peers = book.store.peers
+    peers.link("b", "a")
+    peers.link("c", "b")
+    peers.link("a", "c")
+    assert set(peers.names("c")) == {"a", "b", "c"}
+    assert peers.unlink("b")
+    assert list(peers.names("b")) == ["b"]
+    with pytest.raises(PersonError, match="one name"):
+        peers.link("a", "a")
+
+
+def test_what_was_drawn_from_a_statement_falls_with_it(book: Notebook) -> None:
+    (home,) = book.hear("ann", "I live in Paris")
+    drawn = book.note("ann may speak French", level="deductive", premises=(home,))
+    assert drawn is not None
+    book.hear("ann", "I moved to Lyon", days=1)
+    assert not book.store.get([drawn])[drawn].valid
+    assert book.store.delete([home]) == 2
+    assert not book.store.get([drawn])
+
+
+def test_nothing_is_drawn_from_what_is_not_there(book: Notebook) -> None:
+    assert book.note("ann is rich", level="deductive", premises=(99,)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("ann's password is hunter22secret", None),
+        ("ann uses sk-proj-abcdefghijklmnopqrstuvwxyz123456 for the weather service", "weather"),
+    ],
+)
+def test_a_credential_is_never_kept(book: Notebook, text: str, kept: str | None) -> None:
+    made = book.note(text)
+    stored = "" if made is None else book.store.get([made])[made].text
+    assert "hunter22" not in stored
+    assert "sk-proj" not in stored
+    assert (kept or "") in stored
+
+
+class Twins:
+    """An embedder for which all texts mean the same: the worst case for a merge."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return np.tile(np.eye(1, 384, dtype=np.float32), (len(texts), 1))
+
+
+def test_the_same_in_other_words_is_merged_but_not_another_name_number_or_denial(
+    tmp_path: Path,
+) -> None:
+    store = Conclusions(Database(tmp_path / "memory.db"), Twins().embed)
+    for text in (
+        "ann enjoys long walks",
+        "ann enjoys taking long walks",
+        "ann does not enjoy long walks",
+        "ann lives in Paris",
+        "ann lives in Lyon",
+        "ann owns 2 cats",
+        "ann owns 3 cats",
+    ):
+        store.add(ME, "ann", text, by="m", at=START)
+    assert store.embed_missing() == 7
+    kept = {each.text: each.times for each in store.about("ann")}
+    assert kept == {
+        "ann enjoys taking long walks": 2,
+        "ann does not enjoy long walks": 1,
+        "ann lives in Paris": 1,
+        "ann lives in Lyon": 1,
+        "ann owns 2 cats": 1,
+        "ann owns 3 cats": 1,
+    }
+
+
+def test_a_damaged_word_index_is_built_anew(book: Notebook) -> None:
+    book.hear("ann", "I live in Paris")
+    database = book.store._database  # pyright: ignore[reportPrivateUsage]  to damage it
+    database.execute("DELETE FROM conclusion_words_data")
+    book.store.rebuild()
+    assert [each.text for each, _ in book.store.search("Paris")] == ["ann lives in Paris"]
+
+
+def test_a_card_has_at_most_forty_short_lines_the_surest_first() -> None:
+    def made(number: int, times: int) -> Conclusion:
+        text = f"ann fact {number} " + "x" * 300
+        return Conclusion(
+            number, ME, "ann", "explicit", "attribute", text, "rule", times, START, START
+        )
+
+    lines = card([made(number, times=number % 7) for number in range(100)], ["ann"])
+    assert len(lines) == MOST_LINES
+    assert all(len(line) <= MOST_CHARACTERS for line in lines)
+    assert lines[0].startswith("ATTRIBUTE: fact 6 ")
+
+
+def test_cjk_emoji_and_right_to_left_are_found(book: Notebook) -> None:
+    for text in ("ann は東京都に住んでいる", "ann אוהבת קפה", "ann likes \U0001f966 soup"):
+        book.note(text)
+    for query, found in (("東京", "東京都"), ("קפה", "קפה"), ("soup", "\U0001f966")):
+        assert found in book.store.search(query)[0][0].text

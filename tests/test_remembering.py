@@ -1,0 +1,81 @@
+"""What a profile takes in once a run has ended, and where it stays."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from orchestrator.database import Database
+from orchestrator.memory import ConversationSearch, EmbeddedUserModel
+from tests.company import Company
+
+
+def known(company: Company, profile: str, person: str = "person") -> list[str]:
+    """The card that the profile has of the person by now."""
+    home = company.home.profile("firm", profile)
+    home.create()
+    with closing(Database(home.memory_db)) as database:
+        past = ConversationSearch(database)
+        return list(EmbeddedUserModel(database, home.address, past).card_now(person))
+
+
+async def told(company: Company, text: str, **request: object) -> None:
+    """Say something, and let the profiles remember it."""
+    async with company.open() as runtime:
+        await runtime.run(company.request(runtime, text, **request), company.watch)
+        await runtime.remember()
+
+
+async def test_a_member_remembers_what_it_was_told(company: Company) -> None:
+    company.hire([{"profile": "scribe", "say": "Noted."}])
+    await told(company, "I live in Paris.", target="scribe")
+    assert known(company, "scribe") == ["IDENTITY: lives in Paris"]
+    assert known(company, "counter") == []
+    assert known(company, "supervisor") == []
+
+
+async def test_each_person_has_a_card_of_their_own(company: Company) -> None:
+    company.hire([{"profile": "scribe", "say": "Noted.", "repeat": True}])
+    await told(company, "I live in Paris.", target="scribe", person="ann")
+    await told(company, "I live in Lyon.", target="scribe", person="bob")
+    assert known(company, "scribe", "ann") == ["IDENTITY: lives in Paris"]
+    assert known(company, "scribe", "bob") == ["IDENTITY: lives in Lyon"]
+
+
+async def test_a_member_told_to_observe_nobody_keeps_nothing_about_people(
+    company: Company,
+) -> None:
+    script = [{"profile": "scribe", "say": "Noted.", "repeat": True}]
+    company.hire(script, members={"scribe": {"memory": {"observe": False}}, "counter": {}})
+    await told(company, "I live in Paris.", target="scribe")
+    company.hire(script)
+    await told(company, "I like tea.", target="scribe")
+    assert known(company, "scribe") == ["PREFERENCE: likes tea"]
+
+
+async def test_under_a_supervisor_only_the_persons_own_words_count(company: Company) -> None:
+    company.hire(
+        [
+            {
+                "profile": "supervisor",
+                "calls": [
+                    {
+                        "tool": "assign",
+                        "arguments": {"member": "scribe", "goal": "I live in Oslo. Write it."},
+                    }
+                ],
+            },
+            {"profile": "scribe", "say": "Written."},
+            {"profile": "supervisor", "say": "Done."},
+        ]
+    )
+    await told(company, "I live in Paris. Have it written down.", person="ann")
+    assert known(company, "scribe", "ann") == ["IDENTITY: lives in Paris"]
+    assert known(company, "scribe", "firm/supervisor") == []
+    assert known(company, "supervisor", "ann") == ["IDENTITY: lives in Paris"]
+
+
+async def test_a_process_that_dies_before_it_remembers_makes_up_for_it(company: Company) -> None:
+    company.hire([{"profile": "scribe", "say": "Noted.", "repeat": True}])
+    await company.run("I live in Paris.", target="scribe")
+    await told(company, "How are you?", target="scribe")
+    assert known(company, "scribe") == ["IDENTITY: lives in Paris"]
