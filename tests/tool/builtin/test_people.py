@@ -1,0 +1,63 @@
+"""`remember` and `ask_about`, through the tool search, as a member uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from orchestrator.database import Database
+from orchestrator.events import ToolFinished
+from orchestrator.memory import ConversationSearch, EmbeddedUserModel
+from tests.company import Company
+
+
+def calling(tool: str, **arguments: Any) -> Mapping[str, Any]:
+    call = {"tool": "call_tool", "arguments": {"name": tool, "arguments": arguments}}
+    return {"profile": "scribe", "calls": [call]}
+
+
+DONE = {"profile": "scribe", "say": "Done."}
+
+
+async def results(company: Company, *steps: Mapping[str, Any], **request: Any) -> Sequence[Any]:
+    """What the tool calls of a run have come to."""
+    company.hire([*steps, DONE])
+    before = len(company.seen(ToolFinished))
+    await company.run("Go on.", target="scribe", **request)
+    return company.seen(ToolFinished)[before:]
+
+
+def card(company: Company, person: str) -> Sequence[str]:
+    home = company.home.profile("firm", "scribe")
+    with closing(Database(home.memory_db)) as database:
+        people = EmbeddedUserModel(database, home.address, ConversationSearch(database))
+        return people.card_now(person)
+
+
+async def test_a_note_is_kept_of_the_person_the_work_is_for(company: Company) -> None:
+    note = "ann wants reports on Fridays"
+    [done] = await results(company, calling("remember", text=note), person="ann")
+    assert done.outcome == "ok"
+    assert card(company, "ann") == ["ATTRIBUTE: wants reports on Fridays"]
+    assert card(company, "bob") == []
+
+
+async def test_a_note_that_is_a_credential_is_refused(company: Company) -> None:
+    secret = calling("remember", text="password: hunter2hunter2")
+    [done] = await results(company, secret)
+    assert done.outcome == "failed"
+    assert "credential" in done.preview
+    assert card(company, "person") == []
+
+
+async def test_what_is_known_comes_back_quoted_with_its_source(company: Company) -> None:
+    await results(company, calling("remember", text="person wants reports on Fridays"))
+    [done] = await results(company, calling("ask_about", question="When are reports wanted?"))
+    assert done.preview.startswith("> [c1] ")
+    assert "on Fridays" in done.preview
+
+
+async def test_of_a_stranger_nothing_is_made_up(company: Company) -> None:
+    [done] = await results(company, calling("ask_about", question="Age?", person="eve"))
+    assert done.preview.startswith("(empty) nothing is known of 'eve'")
