@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.database import Database, Schema
-from orchestrator.errors import RetinueError
+from orchestrator.errors import RetinueError, RunStopped, ToolRetry
 from orchestrator.memory import extraction, rules
 from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conclusions import Conclusions
-from orchestrator.memory.conversations import Conversations
+from orchestrator.memory.extraction import Heard
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
 from orchestrator.memory.user_model import RULE, QueueStatus, Thinker
 
@@ -64,29 +63,26 @@ _HELD = timedelta(minutes=10)
 _ATTEMPTS = 5
 _PAUSE = timedelta(minutes=2)
 """After a failure, doubled each time."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """Something a peer said in the profile's hearing."""
-
-    message: int
-    peer: str
-    text: str
-    at: datetime
+_LONGEST_PAUSE = timedelta(minutes=30)
 
 
 class Derivation:
     """The queue of one profile, whose address is the observer."""
 
-    def __init__(self, database: Database, observer: str, conclusions: Conclusions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        observer: str,
+        conclusions: Conclusions,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         database.migrate(CONVERSATIONS)
         database.migrate(CONCLUSIONS)
         database.migrate(SCHEMA)
         self._database = database
         self._observer = observer
         self._conclusions = conclusions
-        self._conversations = Conversations(database)
+        self._now = now
 
     def read(self) -> int:
         """Let the rules read what was said since; how many messages that were. Each stretch is one
@@ -108,13 +104,15 @@ class Derivation:
         """Leave what was said since unread for ever."""
         with self._database.transaction():
             self._database.execute(
-                "UPDATE rules_cursor SET last = max(last, (SELECT ifnull(max(id), 0) FROM messages))"
+                "UPDATE rules_cursor SET last = max(last, "
+                "(SELECT ifnull(max(id), 0) FROM messages))"
             )
             self._database.execute("DELETE FROM derivation")
 
     async def think(self, thinker: Thinker, *, flush: bool = False, batches: int = 4) -> int:
         """Let a model read what is queued, in batches of one peer's messages; how many messages
-        were understood. A failure leaves them for later, with a pause.
+        were understood. A failure leaves them for later, with a pause; after some that are the
+        answers' fault, and not the provider's, until `retry`.
         """
         done = 0
         for _ in range(batches):
@@ -123,19 +121,25 @@ class Derivation:
                 break
             try:
                 facts = await extraction.extract(batch, thinker)
+            except RunStopped as error:
+                self._release(batch)
+                log.warning("%s goes on reading later: %s", self._observer, error)
+                break
             except RetinueError as error:
-                self._put_back(batch, str(error))
+                self._put_back(batch, str(error), spent=isinstance(error, ToolRetry))
                 log.warning("%s has not understood a batch: %s", self._observer, error)
                 break
+            except Exception as error:
+                self._put_back(batch, repr(error), spent=True)
+                raise
             except BaseException:
                 self._release(batch)
                 raise
-            self._take_in(batch, facts, thinker.name)
-            done += len(batch)
+            done += self._take_in(batch, facts, thinker.name)
         return done
 
     def status(self) -> QueueStatus:
-        now = _stored(datetime.now(UTC))
+        now = self._now()
         unread = self._database.one(
             "SELECT COUNT(*) AS n FROM messages WHERE id > (SELECT last FROM rules_cursor)"
         )
@@ -163,7 +167,8 @@ class Derivation:
     def _unread(self, most: int) -> Sequence[Any]:
         return self._database.all(
             "SELECT id, peer, kind, text, tokens, extra, at FROM messages "
-            "WHERE id > (SELECT last FROM rules_cursor) ORDER BY id LIMIT ?",
+            "WHERE id > (SELECT last FROM rules_cursor) "
+            "AND id NOT IN (SELECT message FROM amendments) ORDER BY id LIMIT ?",
             most,
         )
 
@@ -189,22 +194,23 @@ class Derivation:
                 "INSERT OR IGNORE INTO derivation (message, tokens, queued) VALUES (?, ?, ?)",
                 heard.message,
                 max(1, len(heard.text) // 4),
-                _stored(datetime.now(UTC)),
+                _stored(self._now()),
             )
 
     def _claim(self, thinker: Thinker, *, flush: bool) -> Sequence[Heard]:
         """Take the oldest messages of one peer that make a batch."""
         most = _MOST_MESSAGES if thinker.careful else _SMALL_MESSAGES
-        now = datetime.now(UTC)
+        now = self._now()
         with self._database.transaction():
             rows = self._database.all(
                 "SELECT d.*, m.id, m.peer, m.kind, m.text, m.extra, m.at FROM derivation d "
-                "JOIN messages m ON m.id = d.message WHERE d.attempts < ? AND d.not_before <= ? "
-                "ORDER BY d.message LIMIT 500",
+                "JOIN messages m ON m.id = d.message WHERE d.attempts < ? "
+                "AND (d.not_before <= ? OR d.not_before > ?) ORDER BY d.message LIMIT 500",
                 _ATTEMPTS,
                 _stored(now),
+                _stored(now + _LONGEST_PAUSE),  # written before the clock was put back
             )
-            free = [row for row in rows if not _is_held(row, _stored(now))]
+            free = [row for row in rows if not _is_held(row, now)]
             batch = _batch(free, most, now, flush=flush)
             for heard in batch:
                 self._database.execute(
@@ -216,11 +222,15 @@ class Derivation:
                 )
         return batch
 
-    def _take_in(self, batch: Sequence[Heard], facts: Sequence[extraction.Fact], name: str) -> None:
-        """Keep what was found and take the batch off the queue, both or neither."""
+    def _take_in(self, batch: Sequence[Heard], facts: Sequence[extraction.Fact], name: str) -> int:
+        """Keep what was found and take the batch off the queue, both or neither; how many messages
+        that were. What was forgotten meanwhile, or taken by another process, stays as it is.
+        """
         with self._database.transaction():
+            ours = {heard.message: heard for heard in batch if self._holds(heard)}
             for fact in facts:
-                heard = batch[fact.message]
+                if (heard := ours.get(fact.message)) is None:
+                    continue
                 own = fact.about is None
                 # What is said of others is the speaker's view of them, not theirs, and not ours.
                 self._conclusions.add(
@@ -232,8 +242,13 @@ class Derivation:
                     at=heard.at,
                     sources=(heard.message,),
                 )
-            for heard in batch:
-                self._database.execute("DELETE FROM derivation WHERE message = ?", heard.message)
+            for message in ours:
+                self._database.execute("DELETE FROM derivation WHERE message = ?", message)
+            return len(ours)
+
+    def _holds(self, heard: Heard) -> bool:
+        row = self._database.one("SELECT holder FROM derivation WHERE message = ?", heard.message)
+        return row is not None and row["holder"] == os.getpid()
 
     def _known(self, name: str) -> str:
         """The peer of that name, where one has spoken; else the name itself."""
@@ -242,18 +257,21 @@ class Derivation:
         )
         return row["peer"] if row is not None else name
 
-    def _put_back(self, batch: Sequence[Heard], error: str) -> None:
-        now = datetime.now(UTC)
+    def _put_back(self, batch: Sequence[Heard], error: str, *, spent: bool) -> None:
+        """Try again after a pause; `spent`: not for ever."""
+        now = self._now()
         with self._database.transaction():
             for heard in batch:
                 row = self._database.one(
                     "SELECT attempts FROM derivation WHERE message = ?", heard.message
                 )
-                if row is not None:
-                    pause = _PAUSE * 2 ** (row["attempts"] - 1)
+                if row is not None and self._holds(heard):
+                    attempts = row["attempts"] if spent else min(row["attempts"], _ATTEMPTS - 1)
+                    pause = min(_PAUSE * 2 ** (attempts - 1), _LONGEST_PAUSE)
                     self._database.execute(
-                        "UPDATE derivation SET holder = NULL, held_until = NULL, not_before = ?, "
-                        "error = ? WHERE message = ?",
+                        "UPDATE derivation SET holder = NULL, held_until = NULL, attempts = ?, "
+                        "not_before = ?, error = ? WHERE message = ?",
+                        attempts,
                         _stored(now + pause),
                         error[:300],
                         heard.message,
@@ -265,30 +283,36 @@ class Derivation:
             for heard in batch:
                 self._database.execute(
                     "UPDATE derivation SET holder = NULL, held_until = NULL, "
-                    "attempts = attempts - 1 WHERE message = ?",
+                    "attempts = attempts - 1 WHERE message = ? AND holder = ?",
                     heard.message,
+                    os.getpid(),
                 )
 
 
 def _batch(rows: Sequence[Any], most: int, now: datetime, *, flush: bool) -> Sequence[Heard]:
     """The first peer's messages that are enough, or have waited for long enough."""
-    peers: dict[str, list[tuple[Heard, int, datetime]]] = {}
+    peers: dict[str, list[tuple[Heard, Any]]] = {}
     for row in rows:
         heard = _heard(row)
         if heard is not None:
-            queued = datetime.fromisoformat(row["queued"])
-            peers.setdefault(heard.peer, []).append((heard, row["tokens"], queued))
+            peers.setdefault(heard.peer, []).append((heard, row))
     for waiting in peers.values():
-        enough = sum(tokens for _, tokens, _ in waiting) >= _BATCH_TOKENS
-        if not (flush or enough or now - waiting[0][2] >= _MOST_AGE):
+        first = waiting[0][1]
+        age = now - datetime.fromisoformat(first["queued"])
+        is_new = timedelta(0) <= age < _MOST_AGE  # it is old, too, when the clock was put back
+        enough = sum(row["tokens"] for _, row in waiting) >= _BATCH_TOKENS
+        if is_new and not (flush or enough or first["attempts"]):
             continue
         batch: list[Heard] = []
         room = _MOST_TOKENS
-        for heard, tokens, _ in waiting[:most]:
-            if batch and tokens > room:
+        for heard, row in waiting[:most]:
+            # What has failed goes alone, for one message may be to blame for all.
+            if batch and (row["tokens"] > room or row["attempts"]):
                 break
-            room -= tokens
+            room -= row["tokens"]
             batch.append(heard)
+            if row["attempts"]:
+                break
         return batch
     return ()
 
@@ -306,8 +330,10 @@ def _heard(row: Any) -> Heard | None:
     return Heard(row["id"], peer, text, datetime.fromisoformat(row["at"]))
 
 
-def _is_held(row: Any, now: str) -> bool:
-    if row["holder"] is None or row["held_until"] < now:
+def _is_held(row: Any, now: datetime) -> bool:
+    if row["holder"] is None:
+        return False
+    if not now <= datetime.fromisoformat(row["held_until"]) <= now + _HELD:
         return False
     with suppress(PermissionError):
         try:

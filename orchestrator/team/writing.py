@@ -8,16 +8,18 @@ from decimal import Decimal
 from typing import Any, cast
 
 from orchestrator.errors import ToolRetry
-from orchestrator.model.base import Account, Model, Usage
+from orchestrator.model.base import Account, Model, ModelSpec, Usage
 
 
 class ModelWriter:
-    """`skill.Writer` on a model; what a reply has cost is told to `paid`."""
+    """`skill.Writer` and `memory.Thinker` on a model; what a reply has cost is told to `paid`."""
 
     def __init__(
         self, model: Model, account: Account, paid: Callable[[Usage, Decimal | None], None]
     ) -> None:
         self.name = model.name
+        """Of the model that answers: after a reply the one that gave it, maybe a fallback."""
+        self.careful = _is_careful(self.name)
         self._model = model.bind([])
         self._account = account
         self._paid = paid
@@ -28,11 +30,17 @@ class ModelWriter:
         asked = f"{prompt}\nAnswer with one JSON object of this schema: {json.dumps(schema)}"
         reply = await self._model.call([HumanMessage(asked)], output=schema, account=self._account)
         self._paid(reply.usage, reply.cost_usd)
+        self.name, self.careful = reply.model, _is_careful(reply.model)
         text = reply.text.strip().removeprefix("```json").strip("`").strip()
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ToolRetry(f"the model wrote no JSON ({error})") from error
         if not isinstance(value, dict):
             raise ToolRetry("the model wrote no JSON object")
         return cast("dict[str, Any]", value)
+
+
+def _is_careful(name: str) -> bool:
+    """Not the small model in this process: it reads, but it does not reason."""
+    return ModelSpec.parse(name).provider != "local"
