@@ -14,6 +14,8 @@ from orchestrator.agent.spending import Spent
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import HomeError
 from orchestrator.events import RunState
+from orchestrator.home import ProfileHome
+from orchestrator.memory.choosing import WISH
 from orchestrator.memory.conversations import Conversations
 from orchestrator.staff import House
 from orchestrator.team import lock
@@ -164,7 +166,12 @@ class Chronicle:
             messages = self.conversations(record).of_run(record.id)
         except HomeError:
             return f"(the home of {record.team}/{record.owner} cannot be read)"
-        return short(messages[0].text, 80) if messages else ""
+        first = messages[0] if messages else None
+        if first is not None and first.key.endswith(("task", WISH, "/brief")):
+            return short(first.text, 80)
+        if first is None and not record.settled:
+            return ""
+        return "(forgotten)"
 
     def _result(self, record: RunRecord, members: Sequence[MemberRecord]) -> RunResult:
         journal = self.journal(record)
@@ -190,6 +197,9 @@ class Chronicle:
 
     def journal(self, record: RunRecord) -> Journal:
         return Journal(self._house.database(self._home.profile(record.team, record.owner)))
+
+    def journal_of(self, home: ProfileHome) -> Journal:
+        return Journal(self._house.database(home))
 
     def conversations(self, record: RunRecord) -> Conversations:
         return self.said(record.team, record.owner)

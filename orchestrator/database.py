@@ -122,6 +122,20 @@ class Database:
                     raise _refusal("read", self.path, error) from error
                 raise
 
+    def compact(self) -> bool:
+        """Write the file anew without what was deleted in it, and empty the log beside it; False
+        when another process has kept the log from being emptied.
+        """
+        with self._lock:
+            try:
+                self._connection.execute("VACUUM")
+                row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.DatabaseError as error:
+                if _is_of_the_file(error):
+                    raise _refusal("compact", self.path, error) from error
+                raise
+            return row[0] == 0
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()

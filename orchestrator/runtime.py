@@ -20,6 +20,7 @@ from orchestrator.agent.seat import Answer
 from orchestrator.agent.state import Brief
 from orchestrator.chronicle import VERDICT, Chronicle, RunDetail, RunRow
 from orchestrator.database import Database
+from orchestrator.erasure import Erasure
 from orchestrator.errors import (
     HomeError,
     NotFoundError,
@@ -33,11 +34,13 @@ from orchestrator.index import TOKENIZER, count_tokens
 from orchestrator.model.providers import PROVIDERS
 from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
+from orchestrator.records import TeamRecords
 from orchestrator.remembering import Remembering
 from orchestrator.schooling import CLOSING, Schooling
 from orchestrator.skill import Learner, Lesson, Libraries
 from orchestrator.staff import House, TeamStaff, first_schemas
 from orchestrator.team import lock
+from orchestrator.team.audit import Audit
 from orchestrator.team.base import RunResult
 from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, RunRecord
@@ -123,8 +126,12 @@ class Runtime:
         )
         self._chronicle = Chronicle(self._house, self._ledger)
         self._remembering = Remembering(self._house, self._ledger)
+        audit = Audit(database)
+        self.erasure = Erasure(self._house, self._ledger, audit, self._chronicle)
+        """Forgets for good what people want forgotten."""
         self._schooling = Schooling(self._house, self._ledger, self._chronicle)
         await asyncio.to_thread(self._sweep)
+        await asyncio.to_thread(self.erasure.finish)
         return self
 
     async def __aexit__(
@@ -180,7 +187,9 @@ class Runtime:
         )
         entered = self._team_run(run, team, written, exchange, watch)
         entered.enter()
-        return await entered.execute(warnings=warnings)
+        result = await entered.execute(warnings=warnings)
+        await asyncio.to_thread(self.erasure.finish)
+        return result
 
     async def resume(self, run: str, watch: Watcher, *, model: str | None = None) -> RunResult:
         """Go on with a run that was killed, waits, failed or hit a limit. Raises RunBusyError."""
@@ -198,7 +207,10 @@ class Runtime:
         if request.workflow is not None:
             _workflow(team, request.workflow)
         exchange = Exchange(self._home.run_folder(team.name, record.id))
-        return await self._team_run(record.id, team, request, exchange, watch).execute(resumed=True)
+        taken_up = self._team_run(record.id, team, request, exchange, watch)
+        result = await taken_up.execute(resumed=True)
+        await asyncio.to_thread(self.erasure.finish)
+        return result
 
     async def answer(
         self,
@@ -355,6 +367,7 @@ class Runtime:
             ledger=self._ledger,
             exchange=exchange,
             watch=watch,
+            records=TeamRecords(self._house, self.erasure, team, request.target or CALL),
         )
 
     def _target(self, team: Team, name: str | None) -> str | None:

@@ -1,4 +1,6 @@
-"""What was said: the append-only messages of one profile."""
+"""What was said: the append-only messages of one profile, and what was changed or taken back since,
+which is written down beside them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from orchestrator.database import Database
+from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.index import hidden_words
 from orchestrator.memory.schema import SCHEMA
 
@@ -32,8 +35,23 @@ class Message:
     """Facts of the message, such as a tool's arguments or an envelope's ids."""
 
 
+@dataclass(frozen=True)
+class Amendment:
+    """A message that no longer stands."""
+
+    message: int
+    by: int | None
+    """The message in its place; None: it was taken back."""
+    at: datetime
+
+
+_STANDS = "id NOT IN (SELECT message FROM amendments)"
+
+
 class Conversations:
-    """The messages of one profile, in its `memory.db`."""
+    """The messages of one profile, in its `memory.db`. What was changed or taken back is left out,
+    but for `get`, `of_run` and `amendments`, which show history.
+    """
 
     def __init__(self, database: Database) -> None:
         database.migrate(SCHEMA)
@@ -78,6 +96,60 @@ class Conversations:
                 hidden_words(text) if kind != "tool" else "",
             )
 
+    def amend(
+        self,
+        message: int,
+        text: str,
+        *,
+        key: str,
+        run: str | None = None,
+        extra: dict[str, Any] | None = None,
+        at: datetime | None = None,
+    ) -> int:
+        """Say a message anew, in its session and by its peer, as a new message with a new `key`
+        (of its own run, or of another); its id. The old one no longer stands. Raises NotFoundError,
+        and PersonError for one that does not stand any more.
+        """
+        with self._database.transaction():
+            old = self._standing(message)
+            place = run if run is not None else old.run
+            if self._id(place, key) is not None:
+                raise PersonError(f"message {key!r} of run {place!r} is there; give a new key")
+            self.append(
+                old.session,
+                run=place,
+                key=key,
+                peer=old.peer,
+                kind=old.kind,
+                text=text,
+                tokens=len(text) // 4,
+                extra=old.extra if extra is None else extra,
+                at=at,
+            )
+            new = self._id(place, key)
+            assert new is not None
+            self._supersede(message, new, at)
+            return new
+
+    def retract(self, message: int, *, at: datetime | None = None) -> None:
+        """Take a message back. Raises NotFoundError, and PersonError for one that does not stand
+        any more.
+        """
+        with self._database.transaction():
+            self._standing(message)
+            self._supersede(message, None, at)
+
+    def amendments(self, ids: Collection[int]) -> Mapping[int, Amendment]:
+        """What became of those of the messages that no longer stand."""
+        marks = ",".join("?" * len(ids))
+        rows = self._database.all(
+            f"SELECT message, by, at FROM amendments WHERE message IN ({marks})", *ids
+        )
+        return {
+            row["message"]: Amendment(row["message"], row["by"], datetime.fromisoformat(row["at"]))
+            for row in rows
+        }
+
     def recent(
         self, session: str, *, most: int, kinds: Sequence[Kind] = ("said",)
     ) -> Sequence[Message]:
@@ -85,7 +157,7 @@ class Conversations:
         marks = ",".join("?" * len(kinds))
         rows = self._database.all(
             f"SELECT * FROM messages WHERE session = ? AND kind IN ({marks}) "
-            "ORDER BY id DESC LIMIT ?",
+            f"AND {_STANDS} ORDER BY id DESC LIMIT ?",
             session,
             *kinds,
             most,
@@ -96,7 +168,7 @@ class Conversations:
         """What was said in the session before that message."""
         row = self._database.one(
             "SELECT * FROM messages WHERE session = ? AND kind = 'said' AND id < ? "
-            "ORDER BY id DESC LIMIT 1",
+            f"AND {_STANDS} ORDER BY id DESC LIMIT 1",
             message.session,
             message.id,
         )
@@ -110,7 +182,7 @@ class Conversations:
         def some(beyond: str, order: str, most: int) -> list[Message]:
             rows = self._database.all(
                 "SELECT * FROM messages WHERE session = ? AND kind <> 'tool' "
-                f"AND id {beyond} ? ORDER BY id {order} LIMIT ?",
+                f"AND id {beyond} ? AND {_STANDS} ORDER BY id {order} LIMIT ?",
                 message.session,
                 message.id,
                 most,
@@ -138,6 +210,23 @@ class Conversations:
             _message(row)
             for row in self._database.all("SELECT * FROM messages WHERE run = ? ORDER BY id", run)
         ]
+
+    def _standing(self, message: int) -> Message:
+        old = self.get([message]).get(message)
+        if old is None:
+            hint = "see the numbers with: retinue memory search TEAM/PROFILE QUERY --json"
+            raise NotFoundError("message", str(message), hint=hint)
+        if self.amendments([message]):
+            raise PersonError(f"message {message} has been changed or taken back already")
+        return old
+
+    def _supersede(self, message: int, by: int | None, at: datetime | None) -> None:
+        when = (at or datetime.now(UTC)).astimezone(UTC).isoformat()
+        self._database.execute("INSERT INTO amendments VALUES (?, ?, ?)", message, by, when)
+
+    def _id(self, run: str, key: str) -> int | None:
+        row = self._database.one("SELECT id FROM messages WHERE run = ? AND key = ?", run, key)
+        return row["id"] if row is not None else None
 
 
 def storable(text: str) -> str:

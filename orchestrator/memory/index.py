@@ -154,7 +154,7 @@ class MessageIndex:
                 for row, vector in zip(rows, vectors, strict=True):
                     self._database.execute(
                         f"INSERT OR REPLACE INTO {VECTORS} (id, vector) "
-                        "SELECT id, ? FROM messages WHERE id = ?",
+                        "SELECT id, ? FROM talk WHERE id = ?",
                         to_int8(vector),
                         row["id"],
                     )
@@ -164,6 +164,10 @@ class MessageIndex:
             done += len(rows)
         self._vectors.refresh()
         return done
+
+    def has_meanings(self) -> bool:
+        """Whether there is a vector to compare a query's with."""
+        return self._database.one(f"SELECT 1 FROM {VECTORS} LIMIT 1") is not None
 
     def missing(self) -> int:
         """How many vectors `embed_missing` would compute."""

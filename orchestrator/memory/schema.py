@@ -1,4 +1,8 @@
-"""The tables of conversations, of the words they are found by, and of their vectors."""
+"""The tables of conversations, of the words they are found by, and of their vectors.
+
+A message that was changed or taken back stays where it is, and is left out of the views that words
+and vectors are made from.
+"""
 
 from __future__ import annotations
 
@@ -135,5 +139,45 @@ SCHEMA = Schema(
         END;
         """,
         _index_old_messages,
+        f"""
+        CREATE TABLE amendments (
+            message INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+            by INTEGER REFERENCES messages (id) ON DELETE SET NULL,
+            at TEXT NOT NULL
+        );
+        CREATE INDEX amendments_by_new ON amendments (by);
+        DROP VIEW talk;
+        CREATE VIEW talk AS
+            SELECT id, peer, text, hidden FROM messages
+            WHERE kind <> 'tool' AND id NOT IN (SELECT message FROM amendments);
+        DROP VIEW tool_talk;
+        CREATE VIEW tool_talk AS
+            SELECT id, peer, substr(text, 1, {TOOL_CHARACTERS}) AS text FROM messages
+            WHERE kind = 'tool' AND id NOT IN (SELECT message FROM amendments);
+        DROP TRIGGER talk_removed;
+        DROP TRIGGER tool_talk_removed;
+        CREATE TRIGGER message_superseded AFTER INSERT ON amendments BEGIN
+            INSERT INTO {TALK} ({TALK}, rowid, text, peer, hidden)
+                SELECT 'delete', id, text, peer, hidden
+                FROM messages WHERE id = new.message AND kind <> 'tool';
+            INSERT INTO {TOOLS} ({TOOLS}, rowid, text, peer)
+                SELECT 'delete', id, substr(text, 1, {TOOL_CHARACTERS}), peer
+                FROM messages WHERE id = new.message AND kind = 'tool';
+            DELETE FROM messages_without_vector WHERE id = new.message;
+            DELETE FROM {VECTORS} WHERE id = new.message;
+        END;
+        -- Before: the row that says whether its words are still there goes with the message.
+        CREATE TRIGGER talk_removed BEFORE DELETE ON messages
+        WHEN old.kind <> 'tool' AND old.id NOT IN (SELECT message FROM amendments) BEGIN
+            INSERT INTO {TALK} ({TALK}, rowid, text, peer, hidden)
+                VALUES ('delete', old.id, old.text, old.peer, old.hidden);
+            DELETE FROM messages_without_vector WHERE id = old.id;
+        END;
+        CREATE TRIGGER tool_talk_removed BEFORE DELETE ON messages
+        WHEN old.kind = 'tool' AND old.id NOT IN (SELECT message FROM amendments) BEGIN
+            INSERT INTO {TOOLS} ({TOOLS}, rowid, text, peer)
+                VALUES ('delete', old.id, substr(old.text, 1, {TOOL_CHARACTERS}), old.peer);
+        END;
+        """,
     ),
 )

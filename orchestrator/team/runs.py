@@ -20,6 +20,7 @@ from orchestrator.events import (
     Warned,
     Watcher,
 )
+from orchestrator.memory.choosing import WISH
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model.base import Meter, Model
 from orchestrator.profile.schema import Team
@@ -29,6 +30,7 @@ from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, RunRecord
 from orchestrator.team.limits import RunMeter
 from orchestrator.team.member import Members
+from orchestrator.team.personal import Asker, Records, Wish, read_wish, told
 from orchestrator.team.routing import Router
 from orchestrator.team.supervisor import CALL, Desk, Outcome, supervise
 
@@ -106,7 +108,9 @@ class TeamRun:
         exchange: Exchange,
         watch: Watcher,
         meter: Meter | None = None,
+        records: Records | None = None,
     ) -> None:
+        """`records`: what the owner holds of people; None: it cannot be asked about that."""
         self._run = run
         self._team = team
         self._request = request
@@ -116,6 +120,7 @@ class TeamRun:
         self._exchange = exchange
         self._watch = watch
         self._meter = meter
+        self._records = records
         self._journal = staff.journal(owner)
         self._conversations = staff.conversations(owner)
 
@@ -205,6 +210,9 @@ class TeamRun:
 
     async def _work(self, meter: Meter) -> Outcome:
         request = self._request
+        wish = read_wish(request.task) if request.workflow is None else None
+        if wish is not None and self._records is not None:
+            return await self._grant(wish, self._records)
         assignment = Assignment(
             run=self._run,
             session=request.session,
@@ -237,6 +245,46 @@ class TeamRun:
             ],
         )
         return await supervise(desk, request.task, request.target)
+
+    async def _grant(self, wish: Wish, records: Records) -> Outcome:
+        """What a person wants to know or have forgotten of themself: code answers, no model."""
+        request = self._request
+        kept = request.task if wish.kept is None else wish.kept
+        await asyncio.to_thread(self._say, WISH, request.person, kept)
+        asker = Asker(request.person, request.session, self._run)
+        if wish.kind == "known":
+            answer = await asyncio.to_thread(records.known, request.person)
+        elif (counts := await self._to_forget(wish, asker, records)) is None:
+            answer = f"Nothing is kept that this could mean. {records.reach}"
+        else:
+            text = (
+                f"Shall {told(counts)} of yours or about you be forgotten? They are deleted for "
+                f"good. {records.reach}"
+            )
+            question = Question(WISH, self._owner, text, "approval")
+            said = await self._ask(question)
+            if said is None:
+                return Outcome("waiting", text, (question,))
+            answer = "Nothing was forgotten."
+            if said.decision == "approve":
+                gone = await asyncio.to_thread(records.forget, wish, asker)
+                answer = f"Forgotten: {told(gone or counts)}. {records.reach}"
+        if self._owner != CALL:
+            await asyncio.to_thread(self._say, "answer", f"{self._team.name}/{self._owner}", answer)
+        return Outcome("completed", answer)
+
+    async def _to_forget(
+        self, wish: Wish, asker: Asker, records: Records
+    ) -> Mapping[str, int] | None:
+        """What the person was asked about; None when there is nothing to forget."""
+        entry = self._journal.get(self._run, RUN, WISH)
+        if entry is not None:
+            return entry.payload
+        counts = dict(await asyncio.to_thread(records.count, wish, asker))
+        if not counts:
+            return None
+        await asyncio.to_thread(self._journal.finish, self._run, RUN, WISH, counts)
+        return counts
 
     async def _work_through(self, name: str, members: Members) -> Outcome:
         from orchestrator.team.workflow import run_workflow

@@ -1,0 +1,204 @@
+"""Forgetting in a home: wherever words of a person lie, from the database to the run's files."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.chronicle import Chronicle
+from orchestrator.errors import NotFoundError, RetinueError
+from orchestrator.home import ProfileHome
+from orchestrator.index.chroma import Unavailable as IndexInUse
+from orchestrator.memory.choosing import Choosing, Chosen
+from orchestrator.memory.forgetting import By, Forgetting, Tombstone
+from orchestrator.profile.schema import Team
+from orchestrator.skill import forgetting as skills
+from orchestrator.staff import House
+from orchestrator.team import lock
+from orchestrator.team.audit import Audit, Scrub
+from orchestrator.team.ledger import Ledger, RunRecord
+from orchestrator.team.supervisor import CALL
+
+_log = logging.getLogger(__name__)
+
+Choose = Callable[[Choosing], Chosen]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What would be forgotten in one profile."""
+
+    home: ProfileHome
+    chosen: Chosen
+
+
+class Erasure:
+    """Chooses, forgets, and takes the last traces off the disk. Its methods block."""
+
+    def __init__(
+        self,
+        house: House,
+        ledger: Ledger,
+        audit: Audit,
+        chronicle: Chronicle,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._house = house
+        self._ledger = ledger
+        self._audit = audit
+        self._chronicle = chronicle
+        self._clock = clock
+        self._finishing = threading.Lock()
+
+    def homes(self, team: Team, profile: str | None) -> Sequence[ProfileHome]:
+        """That profile's, or with None those of the whole team."""
+        names = [CALL, *(each.profile for each in team.members)] if profile is None else [profile]
+        homes = [self._house.home.profile(team.name, name) for name in names]
+        return [home for home in homes if home.memory_db.exists()]
+
+    def choosing(self, home: ProfileHome) -> Choosing:
+        people = self._house.user_model(home)
+        return Choosing(self._house.database(home), home.address, people.conclusions_store)
+
+    def choose(self, homes: Sequence[ProfileHome], choose: Choose) -> Sequence[Found]:
+        """What a choice finds in those profiles, those where it finds nothing left out."""
+        found = [Found(home, choose(self.choosing(home))) for home in homes]
+        return [each for each in found if each.chosen]
+
+    def choose_person(self, homes: Sequence[ProfileHome], person: str) -> Sequence[Found]:
+        """Everything of a person; a run they began with one profile is theirs with all."""
+        runs = self.runs_of(homes, person)
+        return self.choose(homes, lambda choosing: choosing.person(person, runs))
+
+    def runs_of(self, homes: Sequence[ProfileHome], person: str) -> Collection[str]:
+        """The runs that a person has begun with one of those profiles."""
+        return {run for home in homes for run in self.choosing(home).runs_of(person)}
+
+    def forget(self, found: Sequence[Found], *, by: By, asking_run: str = "") -> None:
+        """Delete what was found; `finish` then takes the traces off the disk. `asking_run` is the
+        run in which it was asked for: it goes on, and its journal is dropped by its end.
+
+        Raises RunBusyError while a process works on one of the runs.
+        """
+        runs = {run for each in found for run in each.chosen.runs} - {asking_run}
+        with ExitStack() as held:
+            for record in self._records(runs):
+                if not record.settled:
+                    folder = self._house.home.run_folder(record.team, record.id)
+                    held.enter_context(lock.hold(folder, record.id))
+            for each in found:
+                self._audit.begin(Scrub(each.home.address, asking_run))
+                mine = each.chosen.runs - {asking_run}
+                stone = self._forget(each.home, replace(each.chosen, runs=mine), by)
+                self._write_down(each.home, stone)
+
+    def finish(self) -> None:
+        """Take the traces of what was forgotten off the disk, here and where a process was killed
+        before it could; what cannot be done now is left for the next time.
+        """
+        with self._finishing:
+            for scrub in self._audit.begun():
+                try:
+                    self._scrub(scrub)
+                except (RetinueError, OSError, IndexInUse) as error:
+                    _log.warning("traces of what %s forgot stay: %s", scrub.address, error)
+
+    def expire(self, team: Team, profile: str) -> int:
+        """Forget what was said to a profile longer ago than it keeps, at most once a day; how many
+        messages that were. `finish` is to follow.
+        """
+        days = team.memory(profile).keep_days
+        home = self._house.home.profile(team.name, profile)
+        if days is None or not home.memory_db.exists():
+            return 0
+        now = self._clock()
+        if not self._forgetting(home).is_due(now):
+            return 0
+        before = now - timedelta(days=days)
+        found = self.choose([home], lambda choosing: choosing.older(before, now))
+        self.forget(found, by="retention")
+        return sum(len(each.chosen.messages) for each in found)
+
+    def _forgetting(self, home: ProfileHome) -> Forgetting:
+        people = self._house.user_model(home).conclusions_store
+        return Forgetting(self._house.database(home), people)
+
+    def _forget(self, home: ProfileHome, chosen: Chosen, by: By) -> Tombstone:
+        database = self._house.database(home)
+        journal = self._chronicle.journal_of(home)
+        with database.transaction():
+            said = self._chronicle.said(home.team, home.profile)
+            ids = sorted(chosen.messages)
+            briefs = {
+                message.text
+                for at in range(0, len(ids), 500)
+                for message in said.get(ids[at : at + 500]).values()
+                if message.kind in ("brief", "said")
+            }
+            skills.forget_runs(database, chosen.runs, briefs)
+            for run in chosen.runs:
+                journal.drop(run)
+            return self._forgetting(home).forget(chosen, by=by, at=self._clock())
+
+    def _scrub(self, scrub: Scrub) -> None:
+        team, _, profile = scrub.address.partition("/")
+        home = self._house.home.profile(team, profile)
+        if not home.memory_db.exists():
+            self._audit.done(scrub)
+            return
+        database = self._house.database(home)
+        forgetting = self._forgetting(home)
+        pending = forgetting.pending()
+        for stone in pending:
+            self._write_down(home, stone)
+            self._clear(home, stone)
+        shelf, past = self._house.shelf(home), self._house.past(home)
+        shelf.sync()
+        if home.index.exists() and self._house.chroma is not None:
+            self._house.chroma.remove(home.index)
+        skills.rebuild_words(database)
+        clean = forgetting.scrub()
+        if not (self._audit.compact() and clean):
+            _log.info("%s is scrubbed again later: it is being read", scrub.address)
+            return
+        forgetting.scrubbed([stone.id for stone in pending], self._clock())
+        shelf.embed_missing(0)
+        past.embed_missing(0)  # builds the index of what is left
+        if not scrub.run or scrub.run not in self._chronicle.journal_of(home).runs():
+            self._audit.done(scrub)
+
+    def _clear(self, home: ProfileHome, stone: Tombstone) -> None:
+        """Remove what a forgotten run has left beside the database."""
+        for run in stone.runs:
+            if stone.whole:
+                shutil.rmtree(home.workspace / run, ignore_errors=True)
+        for record in self._records(stone.runs):
+            if record.team != home.team or record.owner != home.profile:
+                continue
+            folder = self._house.home.run_folder(record.team, record.id)
+            with lock.hold(folder, record.id):
+                if not record.settled:
+                    self._ledger.settle(record.id, "cancelled")
+                self._ledger.learned(record.id)
+                self._ledger.forget(record.id)
+                if stone.whole:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _write_down(self, home: ProfileHome, stone: Tombstone) -> None:
+        target = f"{home.address}, tombstone {stone.id}"
+        self._audit.write(stone.by, f"forgot: {stone.span}", target, stone.counts, stone.at)
+
+    def _records(self, runs: Collection[str]) -> Sequence[RunRecord]:
+        found: list[RunRecord] = []
+        for run in sorted(runs):
+            with suppress(NotFoundError):
+                record = self._ledger.run(run)
+                if record.id == run:
+                    found.append(record)
+        return found

@@ -1,0 +1,286 @@
+"""What is to be forgotten: the messages and conclusions of a person, a topic, a session, a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from orchestrator.database import Database
+from orchestrator.errors import NotFoundError
+from orchestrator.index import content_words, hidden_words
+from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
+from orchestrator.memory.conclusions import Conclusions
+from orchestrator.memory.schema import SCHEMA, TALK, TOOL_CHARACTERS, TOOLS
+
+Span = Literal["messages", "conclusions", "session", "person", "topic", "last", "age"]
+"""What kind of a choice it was."""
+
+_AT_ONCE = 500
+_VERDICT = "verdict/*"
+"""Keys of what people say of others' runs."""
+
+WISH = "wish"
+"""Key of a message that asks for what is known, or to have it forgotten."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What would be forgotten in one profile."""
+
+    span: Span
+    messages: frozenset[int] = frozenset()
+    conclusions: frozenset[int] = frozenset()
+    runs: frozenset[str] = frozenset()
+    """Those that the messages belong to: their journals and evidence hold the words, too."""
+    whole: bool = False
+    """Everything of those runs goes, also the files made in them."""
+    names: tuple[str, ...] = ()
+    """The person of whom nothing shall be left."""
+
+    def __bool__(self) -> bool:
+        return bool(self.messages or self.conclusions or self.names[1:])
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {
+            "messages": len(self.messages),
+            "conclusions": len(self.conclusions),
+            "runs": len(self.runs),
+        }
+
+
+class Choosing:
+    """Looks up what is to be forgotten in the `memory.db` of the profile at `address`. What is
+    said anew or taken back counts with all its versions.
+    """
+
+    def __init__(self, database: Database, address: str, conclusions: Conclusions) -> None:
+        database.migrate(SCHEMA)
+        database.migrate(CONCLUSIONS)
+        self._database = database
+        self._address = address
+        self._conclusions = conclusions
+
+    def messages(self, ids: Collection[int]) -> Chosen:
+        """Those messages. Raises NotFoundError."""
+        there = self._among("SELECT id FROM messages WHERE id IN ({})", ids)
+        if missing := sorted(set(ids) - there):
+            hint = "see the numbers with: retinue memory search TEAM/PROFILE QUERY --json"
+            raise NotFoundError("message", str(missing[0]), hint=hint)
+        return self._resting_on("messages", there)
+
+    def conclusions(self, ids: Collection[int]) -> Chosen:
+        """Those conclusions; what they were read from stays. Raises NotFoundError."""
+        there = self._among("SELECT id FROM conclusions WHERE id IN ({})", ids)
+        if missing := sorted(set(ids) - there):
+            hint = "see the numbers with: retinue memory conclusions TEAM/PROFILE --json"
+            raise NotFoundError("conclusion", str(missing[0]), hint=hint)
+        return Chosen("conclusions", conclusions=frozenset(there))
+
+    def session(self, session: str) -> Chosen:
+        """A conversation. Raises NotFoundError."""
+        rows = self._database.all("SELECT id FROM messages WHERE session = ?", session)
+        if not rows:
+            hint = "see their names with: retinue memory search TEAM/PROFILE QUERY"
+            raise NotFoundError("session", session, hint=hint)
+        return replace(self._resting_on("session", {row["id"] for row in rows}), whole=True)
+
+    def person(self, peer: str, runs: Collection[str] = ()) -> Chosen:
+        """Everything a person has said under any of their names, everything of the runs that they
+        began, of `runs`, and of conversations with nobody else, and what is believed of them or by
+        them.
+        """
+        names = self._conclusions.peers.names(peer)
+        begun = {*runs, *self.runs_of(peer)}
+        said = self._among("SELECT id FROM messages WHERE peer IN ({})", names)
+        said |= self._among("SELECT id FROM messages WHERE run IN ({})", begun)
+        alone = self._alone_with(names)
+        found = self._resting_on("person", said | alone)
+        known = self._among("SELECT id FROM conclusions WHERE observed IN ({})", names)
+        known |= self._among("SELECT id FROM conclusions WHERE observer IN ({})", names)
+        # Not the runs of others on which they have given a verdict.
+        own = begun | self._among("SELECT run FROM messages WHERE id IN ({})", alone, "run")
+        return replace(
+            found,
+            conclusions=found.conclusions | known,
+            runs=found.runs & own,
+            whole=True,
+            names=tuple(names),
+        )
+
+    def topic(self, peer: str, topic: str, runs: Collection[str] = ()) -> Chosen:
+        """What a person has said with all the telling words of the topic, what was answered with
+        any of them, and what is believed of the person with all of them.
+        """
+        terms = _terms(topic)
+        if not terms:
+            return Chosen("topic")
+        names = self._conclusions.peers.names(peer)
+        begun = {*runs, *self.runs_of(peer)}
+        own = self._among("SELECT id FROM messages WHERE peer IN ({})", names)
+        own |= self._among("SELECT id FROM messages WHERE run IN ({})", begun)
+        every = " AND ".join(f'"{term}"' for term in terms)
+        known = {
+            row["id"]
+            for row in self._database.all(
+                "SELECT rowid AS id FROM conclusion_words WHERE conclusion_words MATCH ?", every
+            )
+        }
+        about = self._among("SELECT id FROM conclusions WHERE observed IN ({})", names)
+        about |= self._among("SELECT id FROM conclusions WHERE observer IN ({})", names)
+        known &= about
+        sources = self._among(
+            "SELECT message AS id FROM conclusion_sources WHERE conclusion IN ({})", known
+        )
+        said = ((self._with(every) | self._unindexed_with(terms, own)) & own) | (sources & own)
+        answered = self._among("SELECT DISTINCT run FROM messages WHERE id IN ({})", said, "run")
+        around = self._among("SELECT id FROM messages WHERE run IN ({})", answered & begun)
+        said |= self._with(" OR ".join(f'"{term}"' for term in terms)) & around
+        found = self._resting_on("topic", said)
+        return replace(found, conclusions=found.conclusions | known)
+
+    def last(self, peer: str, session: str, *, without_run: str) -> Chosen:
+        """The run in which a person spoke last in a session, with the answer."""
+        names = self._conclusions.peers.names(peer)
+        marks = ", ".join("?" * len(names))
+        row = self._database.one(
+            f"SELECT run FROM messages WHERE session = ? AND peer IN ({marks}) AND run <> ? "
+            "AND kind = 'said' AND key <> ? AND key NOT GLOB ? ORDER BY id DESC LIMIT 1",
+            session,
+            *names,
+            without_run,
+            WISH,
+            _VERDICT,
+        )
+        return self.run("last", {row["run"]}) if row is not None else Chosen("last")
+
+    def run(self, span: Span, runs: Collection[str]) -> Chosen:
+        """Everything of those runs."""
+        said = self._among("SELECT id FROM messages WHERE run IN ({})", runs)
+        return replace(self._resting_on(span, said), whole=True)
+
+    def older(self, before: datetime, now: datetime) -> Chosen:
+        """What was said before a time, up to the first message that was not; conclusions stay.
+
+        So a message that bears an early time because the clock was wrong is not taken for old, and
+        one from the future does not keep the others.
+        """
+        fresh = self._database.one(
+            "SELECT MIN(id) AS id FROM messages WHERE at >= ? AND at <= ?",
+            _stored(before),
+            _stored(now),
+        )
+        until = fresh["id"] if fresh is not None else None
+        rows = self._database.all(
+            "SELECT id, run FROM messages WHERE at < ? AND (? IS NULL OR id < ?)",
+            _stored(before),
+            until,
+            until,
+        )
+        gone = {row["id"] for row in rows}
+        left = self._among("SELECT id FROM messages WHERE run IN ({})", {r["run"] for r in rows})
+        staying = self._among("SELECT run FROM messages WHERE id IN ({})", left - gone, "run")
+        return Chosen(
+            "age",
+            messages=frozenset(gone),
+            runs=frozenset(row["run"] for row in rows if row["run"] not in staying),
+        )
+
+    def runs_of(self, peer: str) -> set[str]:
+        """The runs that a person has begun."""
+        names = self._conclusions.peers.names(peer)
+        marks = ", ".join("?" * len(names))
+        rows = self._database.all(
+            f"SELECT DISTINCT run FROM messages WHERE peer IN ({marks}) AND kind = 'said' "
+            "AND key NOT GLOB ? UNION SELECT DISTINCT run FROM messages WHERE kind = 'brief' "
+            f"AND json_extract(extra, '$.person') IN ({marks})",
+            *names,
+            _VERDICT,
+            *names,
+        )
+        return {row["run"] for row in rows}
+
+    def _alone_with(self, names: Sequence[str]) -> set[int]:
+        """The messages of conversations in which nobody speaks but the person and the profile."""
+        marks = ", ".join("?" * len(names))
+        rows = self._database.all(
+            "SELECT id FROM messages WHERE session IN ("
+            f"SELECT session FROM messages WHERE peer IN ({marks}) "
+            "EXCEPT SELECT session FROM messages WHERE kind = 'said' AND key NOT GLOB ? "
+            f"AND peer <> ? AND peer NOT IN ({marks}))",
+            *names,
+            _VERDICT,
+            self._address,
+            *names,
+        )
+        return {row["id"] for row in rows}
+
+    def _resting_on(self, span: Span, messages: Collection[int]) -> Chosen:
+        """Those messages in all versions, their runs, and what rests on them alone."""
+        every = self._versions(set(messages))
+        return Chosen(
+            span,
+            messages=frozenset(every),
+            conclusions=frozenset(self._conclusions.orphans(every)),
+            runs=frozenset(
+                self._among("SELECT DISTINCT run FROM messages WHERE id IN ({})", every, "run")
+            ),
+        )
+
+    def _versions(self, messages: set[int]) -> set[int]:
+        every, new = set(messages), messages
+        while new:
+            found = self._among("SELECT message AS id FROM amendments WHERE by IN ({})", new)
+            found |= self._among(
+                "SELECT by AS id FROM amendments WHERE by IS NOT NULL AND message IN ({})", new
+            )
+            new = found - every
+            every |= new
+        return every
+
+    def _with(self, query: str) -> set[int]:
+        return {
+            row["id"]
+            for table in (TALK, TOOLS)
+            for row in self._database.all(
+                f"SELECT rowid AS id FROM {table} WHERE {table} MATCH ?", query
+            )
+        }
+
+    def _unindexed_with(self, terms: Sequence[str], among: Collection[int]) -> set[int]:
+        """Those among the messages no index knows whole, with the beginnings of all terms."""
+        rows = self._database.all(
+            "SELECT id, text FROM messages WHERE id IN (SELECT message FROM amendments) "
+            "OR (kind = 'tool' AND length(text) > ?)",
+            TOOL_CHARACTERS,
+        )
+        stems = [term[: max(4, len(term) - 2)] for term in terms]
+        return {
+            row["id"]
+            for row in rows
+            if row["id"] in among and all(stem in row["text"].lower() for stem in stems)
+        }
+
+    def _among(self, sql: str, values: Collection[Any], column: str = "id") -> set[Any]:
+        """What a query with `IN ({})` gives, however many values there are."""
+        wanted = list(values)
+        found: set[Any] = set()
+        for at in range(0, len(wanted), _AT_ONCE):
+            some = wanted[at : at + _AT_ONCE]
+            rows = self._database.all(sql.format(", ".join("?" * len(some))), *some)
+            found.update(row[column] for row in rows)
+        return found
+
+
+def _terms(topic: str) -> Sequence[str]:
+    """The telling words, of CJK text pairs of characters, as full-text search knows them."""
+    found: list[str] = []
+    for word in content_words(topic):
+        found += hidden_words(word).split() or [word]
+    return list(dict.fromkeys(found))
+
+
+def _stored(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()

@@ -1,0 +1,106 @@
+"""What people may ask of any profile about themselves, understood and answered without a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person wants to be told, or to have forgotten."""
+
+    kind: Literal["known", "last", "topic", "person"]
+    """What is known of them; then what shall be forgotten: what was said last, a topic, all."""
+    topic: str = ""
+
+    @property
+    def kept(self) -> str | None:
+        """What is written down in place of the message; None: the message itself."""
+        return None if self.kind == "known" else "(asks to have something forgotten)"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who has the wish, and where they have it."""
+
+    person: str
+    session: str
+    run: str
+
+
+class Records(Protocol):
+    """What the profiles that a wish is addressed to hold of people. Its methods block."""
+
+    reach: str
+    """Whose records these are, and how to reach the others; sentences."""
+
+    def known(self, person: str) -> str:
+        """What is known of a person, as an answer to them."""
+        ...
+
+    def count(self, wish: Wish, asker: Asker) -> Mapping[str, int]:
+        """What would be forgotten: a number for each sort of thing; empty: nothing."""
+        ...
+
+    def forget(self, wish: Wish, asker: Asker) -> Mapping[str, int]:
+        """Forget it; what `count` would have said. Raises RunBusyError while it is being made."""
+        ...
+
+
+_KNOWN = re.compile(
+    r"(?:(?:tell|show) me )?what (?:do you|you|have you|you have) "
+    r"(?:know|remember|remembered|learned|learnt|stored|noted) (?:about|of) me"
+)
+_LAST = re.compile(
+    r"forget (?:that|this|what i(?: have| just|'ve just)? said|(?:that|this|my last) message)"
+)
+_PERSON = re.compile(
+    r"(?:forget|delete|erase) "
+    r"(?:me|(?:all|everything)(?: that)?(?: you (?:know|remember))? about me)"
+)
+_PLAIN = {_KNOWN: Wish("known"), _LAST: Wish("last"), _PERSON: Wish("person")}
+
+_ABOUT_SELF = re.compile(r"forget that ((?:i|i'm|i've|i'd|i'll|my|mine|we|we're|our)\b.+)")
+_TOPIC = re.compile(
+    r"forget (?:about|(?:what i said|what you know|all|everything)(?: that)? about) (.+)"
+)
+
+_MOST_CHARACTERS = 120
+_ASIDES = frozenset({"it", "that", "this", "them", "those", "me", "i", "my", "everything", "all"})
+"""Words that alone name no topic."""
+_GOES_ON = re.compile(
+    r"[.!?;:\n]\s|\b(?:instead|but|rather|then|just)\b|,\s*(?:and|or|so|please)\b"
+    r"|\band (?:write|make|do|start|tell|give|show|use|go|try|create|find|send|count)\b"
+    r"|^i (?:ask|asked|said|told|wanted|want|requested|mentioned|wrote|gave|sent)\b"
+)
+"""Signs of a task, for which something shall merely be left out of account."""
+
+
+def read_wish(text: str) -> Wish | None:
+    """The wish that the message is, word for word; None for every other message."""
+    line = text.strip()
+    if len(line) > _MOST_CHARACTERS or "\n" in line:
+        return None
+    line = " ".join(line.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
+    line = re.sub(r"^please,? |,? please$", "", line.rstrip(" .!?"), flags=re.IGNORECASE)
+    plain = line.lower()
+    for form, wish in _PLAIN.items():
+        if form.fullmatch(plain):
+            return wish
+    found = _ABOUT_SELF.fullmatch(plain) or _TOPIC.fullmatch(plain)
+    if found is None or _GOES_ON.search(found[1]):
+        return None
+    if not set(re.findall(r"\w+", found[1])) - _ASIDES:
+        return None
+    return Wish("topic", line[found.start(1) :])
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """`3 messages and 1 conclusion`; `nothing`."""
+    parts = [f"{n} {sort if n != 1 else sort.removesuffix('s')}" for sort, n in counts.items() if n]
+    return (
+        " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts) or "nothing"
+    )
