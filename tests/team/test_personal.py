@@ -1,0 +1,92 @@
+"""Which messages are wishes about oneself, and which are ordinary tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.team.personal import Wish, read_wish, told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What do you know about me?",
+        "what do you remember about me",
+        "Tell me what you know about me.",
+        "Please, what have you learned about me?",
+    ],
+)
+def test_a_question_about_oneself_is_understood(text: str) -> None:
+    assert read_wish(text) == Wish("known")
+
+
+@pytest.mark.parametrize(
+    "text", ["forget that", "Forget that.", "Forget what I just said!", "please forget this"]
+)
+def test_the_last_message_can_be_taken_back(text: str) -> None:
+    assert read_wish(text) == Wish("last")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Forget me",
+        "forget everything about me.",
+        "Delete all you know about me",
+        "forget me, please",
+    ],
+)
+def test_a_person_can_ask_to_be_forgotten(text: str) -> None:
+    assert read_wish(text) == Wish("person")
+
+
+@pytest.mark.parametrize(
+    ("text", "topic"),
+    [
+        ("Forget that I live in Paris.", "I live in Paris"),
+        ("forget that I\N{RIGHT SINGLE QUOTATION MARK}m allergic to nuts", "I'm allergic to nuts"),
+        ("Forget about my divorce", "my divorce"),
+        ("please forget what I said about Anna", "Anna"),
+        ("Forget that my address is 5, Rue X", "my address is 5, Rue X"),
+    ],
+)
+def test_a_topic_can_be_forgotten(text: str, topic: str) -> None:
+    assert read_wish(text) == Wish("topic", topic)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "forget",
+        "Forget it",
+        "Forget about it",
+        "Don't forget that I live in Paris",
+        "Never forget me",
+        "forget me not is a flower: describe it",
+        "Write a poem called forget me",
+        "Forget that I asked for a table, and write a letter",
+        "Forget that I asked for a table",
+        "Forget about the table and write a letter",
+        "Forget about the deadline, just send it",
+        "Forget that I live in Paris. Write a letter.",
+        "Forget that the report is late",
+        "Forget about the table; use a list instead",
+        "forget that\nand count the rows",
+        "What do you know about mechanics?",
+        "What do you know about me and Anna's contract",
+        "Tell me what you know about Mexico",
+        "Forget that I live " + "in Paris " * 20,
+        "Delete everything in the folder",
+    ],
+)
+def test_an_ordinary_task_is_none(text: str) -> None:
+    assert read_wish(text) is None
+
+
+def test_numbers_are_told_in_words_a_person_would_use() -> None:
+    assert told({"messages": 2, "conclusions": 1, "runs": 0}) == "2 messages and 1 conclusion"
+    assert told({"messages": 1, "conclusions": 2, "runs": 3}) == (
+        "1 message, 2 conclusions and 3 runs"
+    )
+    assert told({}) == "nothing"
