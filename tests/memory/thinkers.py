@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 Answer = Mapping[str, Any] | BaseException | Callable[[str], Mapping[str, Any]]
@@ -31,8 +32,8 @@ class ScriptedThinker:
 class Clock:
     """A clock that stands still until it is put forward, or back."""
 
-    def __init__(self, now: Any) -> None:
+    def __init__(self, now: datetime) -> None:
         self.now = now
 
-    def __call__(self) -> Any:
+    def __call__(self) -> datetime:
         return self.now
