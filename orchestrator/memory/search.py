@@ -8,12 +8,16 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from orchestrator.database import Database
 from orchestrator.errors import PersonError
 from orchestrator.index import Embed, EmbedderMissing, VectorSearch, content_words, pieces
 from orchestrator.memory.conversations import Conversations, Message, storable
 from orchestrator.memory.index import MessageIndex, Scope
+
+if TYPE_CHECKING:
+    from orchestrator.index.vectors import Vectors
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,8 @@ _CANDIDATES = 50
 """Taken from each side."""
 
 _QUERY_TOKENS = 128
+_QUERY_CHARACTERS = 4_000
+"""Looked at for them."""
 
 EVERYTHING = Scope()
 
@@ -64,13 +70,24 @@ class ConversationSearch:
             log.warning("conversations are searched by words alone: there is no embedder")
 
     def search(
-        self, query: str, scope: Scope = EVERYTHING, *, most: int = 10, tools: bool = False
+        self,
+        query: str,
+        scope: Scope = EVERYTHING,
+        *,
+        most: int = 10,
+        tools: bool = False,
+        vector: Vectors | None = None,
     ) -> Sequence[Found]:
-        """What was said that fits best, best first; `tools`: or given back by a tool."""
+        """What was said that fits best, best first; `tools`: or given back by a tool; `vector`: of
+        the query, when it has been computed already.
+        """
         candidates = max(_CANDIDATES, most)
         text = unicodedata.normalize("NFC", storable(query))  # else accents divide words
         words = self.index.by_words(content_words(text), candidates, scope, tools=tools)
-        cosines = self._cosines(text, list(words), candidates, scope)
+        vector = self.meaning(text) if vector is None else vector
+        cosines: Mapping[int, float] = {}
+        if vector is not None:
+            cosines = self.index.by_meaning(vector, list(words), candidates, scope)
         scores = fused(words, cosines, self._weight)
         best = sorted(scores, key=lambda row: (-scores[row], -row))[:most]
         messages = self.conversations.get(best)
@@ -90,17 +107,16 @@ class ConversationSearch:
             self._go_without(error)
             return 0
 
-    def _cosines(
-        self, text: str, rows: Sequence[int], most: int, scope: Scope
-    ) -> Mapping[int, float]:
+    def meaning(self, query: str) -> Vectors | None:
+        """The query's vector; None where there is no embedder, or nothing in the query."""
+        text = unicodedata.normalize("NFC", storable(query[:_QUERY_CHARACTERS]))
         if self._embed is None or not (head := pieces(text, _QUERY_TOKENS, 1)):
-            return {}
+            return None
         try:
-            query = self._embed(head)[0]
+            return self._embed(head)[0]
         except EmbedderMissing as error:
             self._go_without(error)
-            return {}
-        return self.index.by_meaning(query, rows, most, scope)
+            return None
 
     def _go_without(self, error: EmbedderMissing) -> None:
         log.warning("conversations are searched by words alone: %s", error)
