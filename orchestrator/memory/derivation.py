@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.database import Database, Schema
-from orchestrator.errors import RetinueError, RunStopped, ToolRetry
+from orchestrator.errors import PersonError, RetinueError, RunStopped, ToolRetry
 from orchestrator.memory import extraction, rules
 from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conclusions import Conclusions
@@ -112,7 +112,8 @@ class Derivation:
     async def think(self, thinker: Thinker, *, flush: bool = False, batches: int = 4) -> int:
         """Let a model read what is queued, in batches of one peer's messages; how many messages
         were understood. A failure leaves them for later, with a pause; after some that are the
-        answers' fault, and not the provider's, until `retry`.
+        answers' fault, and not the provider's, until `retry`. Raises PersonError when the model
+        cannot be used as things are; that is no failure of the messages.
         """
         done = 0
         for _ in range(batches):
@@ -125,6 +126,9 @@ class Derivation:
                 self._release(batch)
                 log.warning("%s goes on reading later: %s", self._observer, error)
                 break
+            except PersonError:
+                self._release(batch)
+                raise
             except RetinueError as error:
                 self._put_back(batch, str(error), spent=isinstance(error, ToolRetry))
                 log.warning("%s has not understood a batch: %s", self._observer, error)
@@ -158,10 +162,9 @@ class Derivation:
         )
 
     def retry(self) -> int:
-        """Try again what was given up; how many messages that are."""
+        """Try again, and at once, what has failed; how many messages that are."""
         return self._database.execute(
-            "UPDATE derivation SET attempts = 0, not_before = '', error = '' WHERE attempts >= ?",
-            _ATTEMPTS,
+            "UPDATE derivation SET attempts = 0, not_before = '', error = '' WHERE error <> ''"
         )
 
     def _unread(self, most: int) -> Sequence[Any]:

@@ -141,19 +141,29 @@ async def test_a_message_that_no_answer_fits_is_given_up_until_a_person_says_so(
     assert texts(past) == [HIKES["fact"]]
 
 
-@pytest.mark.parametrize("error", [ModelUnavailable("no network"), ModelRefusedError("bad key")])
 async def test_a_provider_that_fails_for_days_costs_no_message(
-    past: Past, derivation: Derivation, clock: Clock, error: Exception
+    past: Past, derivation: Derivation, clock: Clock
 ) -> None:
     past.say("I hike with my dog.")
     derivation.read()
-    down = ScriptedThinker(error)
+    down = ScriptedThinker(ModelUnavailable("no network"))
     for _ in range(20):
         await derivation.think(down, flush=True)
         clock.now += timedelta(hours=1)
     assert len(down.prompts) == 20
     assert derivation.status().failed == 0
     assert await derivation.think(ScriptedThinker({"facts": [HIKES]}), flush=True) == 1
+
+
+async def test_a_model_that_only_a_person_can_mend_is_told_at_once_and_costs_no_message(
+    past: Past, derivation: Derivation
+) -> None:
+    past.say("I hike with my dog.")
+    derivation.read()
+    thinker = ScriptedThinker(ModelRefusedError("bad key"), {"facts": [HIKES]})
+    with pytest.raises(ModelRefusedError, match="bad key"):
+        await derivation.think(thinker, flush=True)
+    assert await derivation.think(thinker, flush=True) == 1
 
 
 async def test_a_limit_that_is_used_up_counts_as_no_attempt(
