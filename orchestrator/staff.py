@@ -21,6 +21,7 @@ from orchestrator.memory import (
     Conversations,
     ConversationSearch,
     EmbeddedUserModel,
+    PromptMemory,
 )
 from orchestrator.model import ModelChain, find_model, open_model
 from orchestrator.model.base import Model, ModelFound, ToolSchema
@@ -52,6 +53,7 @@ class House:
     shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])
     searches: dict[str, ConversationSearch] = field(default_factory=dict[str, ConversationSearch])
     user_models: dict[str, EmbeddedUserModel] = field(default_factory=dict[str, EmbeddedUserModel])
+    memories: dict[str, PromptMemory] = field(default_factory=dict[str, PromptMemory])
     chroma: ChromaClients | None = None
     """Serves large libraries and long memories, once one has been opened."""
     databases: dict[str, Database] = field(default_factory=dict[str, Database])
@@ -111,6 +113,15 @@ class House:
             )
         return known
 
+    def memory(self, profile: ProfileHome) -> PromptMemory:
+        """What of the profile's memory goes into its prompts, opened once."""
+        known = self.memories.get(profile.address)
+        if known is None:
+            known = self.memories[profile.address] = PromptMemory(
+                self.database(profile), self.past(profile), self.user_model(profile)
+            )
+        return known
+
     def _vectors(self, profile: ProfileHome, table: str) -> VectorSearch:
         if self.chroma is None:
             self.chroma = self.stack.enter_context(ChromaClients(self.home))
@@ -158,6 +169,9 @@ class TeamStaff:
 
     def conversations(self, profile: str) -> Conversations:
         return Conversations(self._house.database(self._home(profile)))
+
+    def memory(self, profile: str) -> PromptMemory:
+        return self._house.memory(self._home(profile))
 
     async def seat(self, profile: str) -> Seat:
         """The member's place, opened on first use; raises RetinueError when it cannot be."""
@@ -209,6 +223,7 @@ class TeamStaff:
             cache=self._house.cache,
             shelf=self._house.shelf(home),
             past=self._house.past(home),
+            memory=self._house.memory(home),
             people=self._house.user_model(home) if member.memory.observe else None,
             think=None if model.rehearsal else partial(ModelWriter, model),
             nudge_turns=self._house.settings.skill_nudge_turns,

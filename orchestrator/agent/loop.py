@@ -20,10 +20,12 @@ from orchestrator.agent.dialogue import Dialogue
 from orchestrator.agent.figures import untraced
 from orchestrator.agent.graph import walk
 from orchestrator.agent.prompt import NUDGE, brief_text
+from orchestrator.agent.remembered import Recollection, Remembered
 from orchestrator.agent.seat import Assignment, Seat
 from orchestrator.agent.state import Brief, MemberResult
 from orchestrator.errors import LimitReached, Question, RetinueError, RunCancelled
 from orchestrator.events import MemberState, PersonAsked, Warned
+from orchestrator.memory import Turn
 from orchestrator.tool.toolset import CallResult
 
 _log = logging.getLogger(__name__)
@@ -141,18 +143,16 @@ class _Turn:
         if entry is not None:
             payload = entry.payload
         else:
-            payload = {"brief": await self._opening(), "history": self._history()}
+            remembered = await asyncio.to_thread(self._remember)
+            payload = {**remembered.payload(), "brief": await self._opening(remembered)}
             await asyncio.to_thread(
                 self._seat.journal.finish, self._run, self._call, "recall", payload
             )
-        earlier = [
-            AIMessage(text) if mine else HumanMessage(text) for mine, text in payload["history"]
-        ]
-        opening = HumanMessage(payload["brief"])
-        self._dialogue.begin([SystemMessage(self._seat.system), *earlier, opening])
+        messages = Remembered.from_payload(payload).before(payload["brief"])
+        self._dialogue.begin([SystemMessage(self._seat.system), *messages])
         return "model"
 
-    async def _opening(self) -> str:
+    async def _opening(self, remembered: Remembered) -> str:
         files, tables = "", ""
         names = set(self._seat.toolset.names)
         if self._in.workdir and names & {"read", "list", "grep", "query_table"}:
@@ -168,17 +168,18 @@ class _Turn:
             today=datetime.now(UTC).date(),
             files=files,
             tables=tables,
-            skills=await asyncio.to_thread(self._skills),
+            recalled=remembered.recalled,
+            skills=await asyncio.to_thread(self._skills, remembered.turns),
             nudge=NUDGE if self._is_time_to_write() else "",
         )
 
-    def _skills(self) -> str:
+    def _skills(self, turns: Sequence[Turn]) -> str:
         """Cards of the skills that fit the brief and what was said before it."""
         shelf = self._seat.shelf
         if shelf is None or "skill_view" not in self._seat.toolset.names:
             return ""
         query = "\n".join(part for part in (self._brief.goal, self._brief.context) if part)
-        recent = [text for _, text in self._history()[-_RECENT_TURNS:]]
+        recent = [turn.text for turn in turns[-_RECENT_TURNS:]]
         try:
             recalled = shelf.recall(
                 query,
@@ -201,20 +202,24 @@ class _Turn:
         turns = self._seat.conversations.turns(self._in.session)
         return turns > 0 and turns % every == 0
 
-    def _history(self) -> list[tuple[bool, str]]:
-        """Earlier turns of the session, oldest first, as (said by this profile, text)."""
-        room = self._in.history
-        turns: list[tuple[bool, str]] = []
-        if not room:
-            return turns
-        for message in reversed(self._seat.conversations.recent(self._in.session, most=40)):
-            if message.run == self._run:
-                continue
-            room -= message.tokens
-            if room < 0:
-                break
-            turns.append((message.peer == self._seat.member.address, message.text))
-        return turns[::-1]
+    def _remember(self) -> Remembered:
+        """What of the memory goes into the prompt: of a person who speaks to this member, also the
+        turns before; of one it works for, a few notes.
+        """
+        seat, brief = self._seat, self._brief
+        if seat.memory is None:
+            return Remembered()
+        recollection = Recollection(
+            seat.memory,
+            seat.member.memory,
+            brief.person,
+            self._in.session,
+            self._run,
+            lambda told: self._in.watch(Warned(self._run, seat.member.profile, told)),
+        )
+        if brief.direct:
+            return recollection.before_turn(brief.goal, seat.window)
+        return recollection.for_work(f"{brief.goal}\n{brief.words}", seat.window)
 
     async def ask_model(self) -> Next:
         """One model call, then what follows from it."""

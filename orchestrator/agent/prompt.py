@@ -41,10 +41,13 @@ def brief_text(
     today: date,
     files: str = "",
     tables: str = "",
+    recalled: str = "",
     skills: str = "",
     nudge: str = "",
 ) -> str:
-    """The first user turn: the brief, what lies in the folder, and the skills that may help."""
+    """The first user turn: the brief, what lies in the folder, what was said before that fits,
+    and the skills that may help.
+    """
     parts = [brief.goal.strip()]
     if brief.words and brief.words.strip() not in brief.goal:
         parts.append(f"In the person's words: {brief.words.strip()}")
@@ -62,6 +65,8 @@ def brief_text(
         parts.append(f"Files: {files}")
     if tables:
         parts.append(f"Tables for query_table:\n{tables}")
+    if recalled:
+        parts.append(recalled)
     if skills:
         parts.append(f"Skills that may help (read one with skill_view, or none):\n{skills}")
     if nudge:

@@ -11,7 +11,13 @@ from typing import Protocol
 
 from orchestrator.engine.journal import Journal
 from orchestrator.events import Watcher
-from orchestrator.memory import Conversations, ConversationSearch, EmbeddedUserModel, Thinker
+from orchestrator.memory import (
+    Conversations,
+    ConversationSearch,
+    EmbeddedUserModel,
+    PromptMemory,
+    Thinker,
+)
 from orchestrator.model.base import Account, BoundModel, Meter, Usage
 from orchestrator.profile.schema import Member
 from orchestrator.sandbox.base import Sandbox
@@ -65,6 +71,8 @@ class Seat:
     shelf: Shelf | None = None
     past: ConversationSearch | None = None
     """Search in `conversations`."""
+    memory: PromptMemory | None = None
+    """What of `conversations` and `people` goes into a prompt."""
     people: EmbeddedUserModel | None = None
     think: Think | None = None
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -85,5 +93,3 @@ class Assignment:
     meter: Meter
     control: Control
     watch: Watcher
-    history: int = 0
-    """Tokens of earlier turns of the session that go before the brief; 0 under a supervisor."""

@@ -1,6 +1,7 @@
 """What a profile remembers: its conversations, and how things said in them are found."""
 
 from orchestrator.memory.config import MemoryConfig
+from orchestrator.memory.context import Context, PromptMemory, Turn
 from orchestrator.memory.conversations import Conversations, Message
 from orchestrator.memory.embedded import EmbeddedUserModel
 from orchestrator.memory.index import MessageIndex, Scope
@@ -20,6 +21,7 @@ __all__ = [
     "AskAnswer",
     "AskLevel",
     "Conclusion",
+    "Context",
     "ConversationSearch",
     "Conversations",
     "EmbeddedUserModel",
@@ -27,9 +29,11 @@ __all__ = [
     "MemoryConfig",
     "Message",
     "MessageIndex",
+    "PromptMemory",
     "QueueStatus",
     "Scope",
     "Thinker",
+    "Turn",
     "UserModel",
     "moment",
 ]

@@ -20,8 +20,6 @@ from orchestrator.team.ledger import Ledger, MemberRecord
 
 _log = logging.getLogger(__name__)
 
-_DIRECT_HISTORY = 2_000
-"""Tokens of earlier turns a member sees when a person speaks to it directly."""
 _TEXT_CHARS = 6_000
 """What of a member's answer goes back to the supervisor; the whole lies in a file."""
 
@@ -92,8 +90,7 @@ class Members:
     ) -> MemberResult:
         await asyncio.to_thread(self._say, seat, brief, call)
         given = await self._hand_out(seat, call, artifacts)
-        history = _DIRECT_HISTORY if brief.direct else 0
-        result, written = await work(seat, replace(self._in, history=history), brief, call)
+        result, written = await work(seat, self._in, brief, call)
         if result.state not in ("completed", "limited"):
             return result
         async with self._publishing:
@@ -132,6 +129,7 @@ class Members:
         return given
 
     def _say(self, seat: Seat, brief: Brief, call: str) -> None:
+        """Write the brief down; of one from the supervisor also whose words are behind it."""
         seat.conversations.append(
             self._in.session,
             run=self._in.run,
@@ -140,6 +138,7 @@ class Members:
             kind="said" if brief.direct else "brief",
             text=brief.goal,
             tokens=len(brief.goal) // 4,
+            extra={} if brief.direct else {"person": brief.person, "words": brief.words},
         )
 
     def _record(self, seat: Seat, brief: Brief, result: MemberResult) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
 from orchestrator.agent.dialogue import used
+from orchestrator.agent.remembered import Recollection
 from orchestrator.agent.seat import Answer, Assignment, Seat
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import NotFoundError, PersonError, Question, RetinueError, RunCancelled
@@ -20,6 +21,7 @@ from orchestrator.events import (
     Warned,
     Watcher,
 )
+from orchestrator.memory import PromptMemory
 from orchestrator.memory.choosing import WISH
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model.base import Meter, Model
@@ -30,7 +32,7 @@ from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, RunRecord
 from orchestrator.team.limits import RunMeter
 from orchestrator.team.member import Members
-from orchestrator.team.personal import Asker, Records, Wish, read_wish, told
+from orchestrator.team.personal import FORGET, Asker, Records, Wish, read_wish, told
 from orchestrator.team.routing import Router
 from orchestrator.team.supervisor import CALL, Desk, Outcome, supervise
 
@@ -40,7 +42,7 @@ RUN = "run"
 """The call under which a run's own steps stand in its owner's journal."""
 
 _HISTORY = 20
-"""Earlier turns of the session that the supervisor sees."""
+"""Turns of the session looked at to see whether it has begun before."""
 _MAILBOX_SECONDS = 1.0
 
 
@@ -76,6 +78,8 @@ class Staff(Protocol):
     def journal(self, profile: str) -> Journal: ...
 
     def conversations(self, profile: str) -> Conversations: ...
+
+    def memory(self, profile: str) -> PromptMemory: ...
 
     def lead(self) -> Model:
         """The supervisor's model."""
@@ -231,6 +235,7 @@ class TeamRun:
         desk = Desk(
             team=self._team,
             run=self._run,
+            person=request.person,
             model=self._staff.lead,
             journal=self._journal,
             router=self._staff.router,
@@ -238,51 +243,48 @@ class TeamRun:
             meter=meter,
             control=self,
             watch=self._watch,
-            history=[
-                message
+            follow_up=any(
+                message.run != self._run
                 for message in self._conversations.recent(request.session, most=_HISTORY)
-                if message.run != self._run
-            ],
+            ),
+            recollection=self._recollection() if self._owner == CALL else None,
         )
         return await supervise(desk, request.task, request.target)
 
     async def _grant(self, wish: Wish, records: Records) -> Outcome:
         """What a person wants to know or have forgotten of themself: code answers, no model."""
-        request = self._request
-        kept = request.task if wish.kept is None else wish.kept
-        await asyncio.to_thread(self._say, WISH, request.person, kept)
-        asker = Asker(request.person, request.session, self._run)
+        asker = Asker(self._request.person, self._request.session, self._run)
         if wish.kind == "known":
-            answer = await asyncio.to_thread(records.known, request.person)
-        elif (counts := await self._to_forget(wish, asker, records)) is None:
-            answer = f"Nothing is kept that this could mean. {records.reach}"
+            answer = await asyncio.to_thread(records.known, asker.person)
+            await asyncio.to_thread(self._say, WISH, asker.person, self._request.task)
         else:
-            text = (
-                f"Shall {told(counts)} of yours or about you be forgotten? They are deleted for "
-                f"good. {records.reach}"
-            )
-            question = Question(WISH, self._owner, text, "approval")
-            said = await self._ask(question)
-            if said is None:
-                return Outcome("waiting", text, (question,))
-            answer = "Nothing was forgotten."
-            if said.decision == "approve":
-                gone = await asyncio.to_thread(records.forget, wish, asker)
-                answer = f"Forgotten: {told(gone or counts)}. {records.reach}"
+            counts = await self._to_forget(wish, asker, records)
+            await asyncio.to_thread(self._say, WISH, asker.person, FORGET)
+            if not counts:
+                answer = f"Nothing is kept that this could mean. {records.reach}"
+            else:
+                text = (
+                    f"Shall {told(counts)} of yours or about you be forgotten? They are deleted "
+                    f"for good. {records.reach}"
+                )
+                question = Question(WISH, self._owner, text, "approval")
+                said = await self._ask(question)
+                if said is None:
+                    return Outcome("waiting", text, (question,))
+                answer = "Nothing was forgotten."
+                if said.decision == "approve":
+                    await asyncio.to_thread(records.forget, wish, asker)
+                    answer = f"Forgotten: {told(counts)}. {records.reach}"
         if self._owner != CALL:
             await asyncio.to_thread(self._say, "answer", f"{self._team.name}/{self._owner}", answer)
         return Outcome("completed", answer)
 
-    async def _to_forget(
-        self, wish: Wish, asker: Asker, records: Records
-    ) -> Mapping[str, int] | None:
-        """What the person was asked about; None when there is nothing to forget."""
+    async def _to_forget(self, wish: Wish, asker: Asker, records: Records) -> Mapping[str, int]:
+        """What there was to be forgotten when the person was asked about it."""
         entry = self._journal.get(self._run, RUN, WISH)
         if entry is not None:
             return entry.payload
         counts = dict(await asyncio.to_thread(records.count, wish, asker))
-        if not counts:
-            return None
         await asyncio.to_thread(self._journal.finish, self._run, RUN, WISH, counts)
         return counts
 

@@ -17,12 +17,12 @@ from pydantic import ValidationError
 from orchestrator.agent.calls import malformed
 from orchestrator.agent.dialogue import Dialogue
 from orchestrator.agent.graph import walk
+from orchestrator.agent.remembered import Recollection, Remembered
 from orchestrator.agent.seat import Control
 from orchestrator.agent.state import Brief, MemberResult
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import LimitReached, Question, nearest
 from orchestrator.events import PersonAsked, Routed, RunState, Watcher
-from orchestrator.memory.conversations import Message
 from orchestrator.model.base import Meter, Model
 from orchestrator.profile.schema import Member, Team
 from orchestrator.team.base import MemberCaller
@@ -57,6 +57,8 @@ class Desk:
 
     team: Team
     run: str
+    person: str
+    """Who asks."""
     model: Callable[[], Model]
     """Opened only when a model has to decide."""
     journal: Journal
@@ -65,8 +67,9 @@ class Desk:
     meter: Meter
     control: Control
     watch: Watcher
-    history: Sequence[Message] = ()
-    """Earlier turns of the session, oldest first."""
+    follow_up: bool = False
+    """Whether something was said in the session before."""
+    recollection: Recollection | None = None
 
 
 class _Handoff(TypedDict):
@@ -132,6 +135,7 @@ class _Lead:
         self._calls: Counter[str] = Counter()
         self._dialogue: Dialogue | None = None
         self._candidates: Sequence[Member] = ()
+        self._remembered = Remembered()
         self._awaited: dict[str, ToolCall] = {}
         """The model's tool call behind each member call whose result is awaited."""
         self._results: Sequence[MemberResult] = ()
@@ -196,7 +200,7 @@ class _Lead:
     async def _first(self) -> list[_Handoff]:
         direct = await self._route()
         if direct is not None:
-            brief = Brief(goal=self._task, direct=True)
+            brief = Brief(goal=self._task, person=self._desk.person, direct=True)
             self._hops.allow(direct, brief)
             return [self._handoff(direct, brief, self._number(direct))]
         return await self._ask_model(self._begin())
@@ -204,8 +208,11 @@ class _Lead:
     async def _route(self) -> str | None:
         """The profile that plainly has to do it, by address or meaning; None: a model decides."""
         entry = self._desk.journal.get(self._desk.run, CALL, "route")
+        payload: dict[str, Any]
         if entry is None:
             payload = await asyncio.to_thread(self._plain_route)
+            if payload["profile"] is None:
+                payload["remembered"] = await self._remember()
             await asyncio.to_thread(
                 self._desk.journal.finish, self._desk.run, CALL, "route", payload
             )
@@ -216,6 +223,7 @@ class _Lead:
         if payload["profile"] is None:
             named = [self._desk.team.member(name) for name in payload["shortlist"]]
             self._candidates = [member for member in named if member is not None]
+            self._remembered = Remembered.from_payload(payload.get("remembered", {}))
         return payload["profile"]
 
     def _plain_route(self) -> dict[str, Any]:
@@ -224,9 +232,8 @@ class _Lead:
             return _decided(self._target, "addressed", "the person named it")
         if len(team.members) == 1:
             return _decided(team.members[0].profile, "only-member", "the team has one member")
-        follow_up = bool(self._desk.history)
         candidates: Sequence[Candidate] = [Candidate(member, 0) for member in team.members]
-        decidable = team.supervisor.margin is not None and not follow_up
+        decidable = team.supervisor.margin is not None and not self._desk.follow_up
         if decidable or len(team.members) > team.supervisor.shortlist:
             candidates = self._desk.router().shortlist(self._task, team.supervisor.shortlist)
         winner = clear_winner(self._task, candidates, team.supervisor.margin) if decidable else None
@@ -235,6 +242,15 @@ class _Lead:
             return _decided(winner.profile, "margin", scores)
         shortlist = [candidate.member.profile for candidate in candidates]
         return {"profile": None, "rule": "model", "reason": "", "shortlist": shortlist}
+
+    async def _remember(self) -> dict[str, Any]:
+        """What goes before the request; kept with the route, the same after a crash."""
+        recollection = self._desk.recollection
+        if recollection is None:
+            return {}
+        window = self._desk.model().window
+        remembered = await asyncio.to_thread(recollection.before_turn, self._task, window)
+        return remembered.payload()
 
     def _begin(self) -> Dialogue:
         desk = self._desk
@@ -249,13 +265,9 @@ class _Lead:
             meter=desk.meter,
             watch=desk.watch,
         )
-        own = f"{desk.team.name}/{CALL}"
-        earlier = [
-            AIMessage(message.text) if message.peer == own else HumanMessage(message.text)
-            for message in desk.history
-        ]
-        request = HumanMessage(request_text(self._task, self._candidates))
-        self._dialogue.begin([SystemMessage(system_prompt(desk.team)), *earlier, request])
+        request = request_text(self._task, self._candidates, self._remembered.recalled)
+        messages = self._remembered.before(request)
+        self._dialogue.begin([SystemMessage(system_prompt(desk.team)), *messages])
         return self._dialogue
 
     async def _ask_model(self, dialogue: Dialogue) -> list[_Handoff]:
@@ -338,6 +350,7 @@ class _Lead:
             context=wanted.context,
             constraints=wanted.constraints,
             expected=wanted.expected,
+            person=self._desk.person,
             words=self._task[:1500],
         )
         if self._hops.used_up:

@@ -54,7 +54,8 @@ def system_prompt(team: Team) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def request_text(task: str, members: Sequence[Member]) -> str:
-    """The user turn: who could do it, then what is asked."""
+def request_text(task: str, members: Sequence[Member], recalled: str = "") -> str:
+    """The user turn: who could do it, what was said before that fits, then what is asked."""
     lines = [f"- {member.profile}: {member.description}" for member in members]
-    return "\n".join(["Members:", *lines, "", f"Request: {task}"])
+    quoted = ["", recalled] if recalled else []
+    return "\n".join(["Members:", *lines, *quoted, "", f"Request: {task}"])
