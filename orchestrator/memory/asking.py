@@ -94,7 +94,8 @@ async def ask(
     fails, the evidence is the answer; raises PersonError when only a person can mend it.
     """
     board = Board(observed, question, observer=observer, conclusions=conclusions, past=past)
-    await asyncio.to_thread(board.open, messages=level != "minimal")
+    messages, surest = level != "minimal", thinker is not None
+    await asyncio.to_thread(board.open, messages=messages, surest=surest)
     if thinker is None:
         return _evidence(board, NO_MODEL, 0)
     rounds = 0

@@ -62,13 +62,13 @@ class Board:
     def text(self) -> str:
         return "\n".join(_line(evidence) for evidence in self.shown)
 
-    def open(self, *, messages: bool) -> None:
-        """Lay out what fits the question best, with what is surest; `messages`: and who said what
-        of it.
+    def open(self, *, messages: bool, surest: bool) -> None:
+        """Lay out the conclusions that fit the question best; `messages`: and who said what of it;
+        `surest`: and what is surest of the peer, whether it fits or not.
         """
-        surest = self._conclusions.about(self._observed, observer=self._observer, most=_COMPARED)
-        surest = sorted(surest, key=lambda each: -each.times)[:_SUREST]
-        told = [*self._search_conclusions(self._question), *surest]
+        told = list(self._search_conclusions(self._question))
+        if surest:
+            told += self._surest()
         said = self._search_messages(self._question) if messages else ()
         self._add([*map(self._told, told), *map(self._said, said)])
 
@@ -117,6 +117,10 @@ class Board:
     def _search_conclusions(self, words: str) -> Sequence[Conclusion]:
         found = self._conclusions.search(words, self._observed, history=True, most=_CONCLUSIONS)
         return [conclusion for conclusion, _ in found]
+
+    def _surest(self) -> Sequence[Conclusion]:
+        own = self._conclusions.about(self._observed, observer=self._observer, most=_COMPARED)
+        return sorted(own, key=lambda each: -each.times)[:_SUREST]
 
     def _search_messages(self, words: str) -> Sequence[Message]:
         """What the peer said first, then what was said by anybody."""
