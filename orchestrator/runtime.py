@@ -31,11 +31,12 @@ from orchestrator.errors import (
 from orchestrator.events import Watcher
 from orchestrator.home import Home, cache_folder
 from orchestrator.index import TOKENIZER, count_tokens
+from orchestrator.memory import AskAnswer, AskLevel
 from orchestrator.model.providers import PROVIDERS
 from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
 from orchestrator.records import TeamRecords
-from orchestrator.remembering import Remembering
+from orchestrator.remembering import Derived, Remembering
 from orchestrator.schooling import CLOSING, Schooling
 from orchestrator.skill import Learner, Lesson, Libraries
 from orchestrator.staff import House, TeamStaff, first_schemas
@@ -298,6 +299,30 @@ class Runtime:
         """See `Remembering.remember`."""
         await self._remembering.remember()
 
+    async def derive(
+        self, team: Team, profile: str, *, model: str | None, dream: bool, retry: bool
+    ) -> Derived:
+        """See `Remembering.derive`. Raises NotFoundError."""
+        name = self._target(team, profile) or CALL
+        return await self._remembering.derive(team, name, model=model, dream=dream, retry=retry)
+
+    async def ask_about(
+        self,
+        team: Team,
+        profile: str,
+        person: str,
+        question: str,
+        *,
+        level: AskLevel,
+        model: str | None,
+        evidence: bool = False,
+    ) -> AskAnswer:
+        """See `Remembering.ask_about`. Raises NotFoundError."""
+        name = self._target(team, profile) or CALL
+        return await self._remembering.ask_about(
+            team, name, person, question, level=level, model=model, evidence=evidence
+        )
+
     async def learn(self, *, rehearsals: bool = False) -> Sequence[Lesson]:
         """See `Schooling.learn`."""
         return await self._schooling.learn(rehearsals=rehearsals)
@@ -321,15 +346,24 @@ class Runtime:
             names = [CALL, *(each.profile for each in team.members)]
             raise NotFoundError("member", profile, names, f"{team.name} has {', '.join(names)}")
         staff = TeamStaff(self._house, team, model=None, rehearsal=None)
+        home = self._home.profile(team.name, profile)
+        known = self._house.memory(home).preview(task, team.memory(profile).context_tokens)
         if member is None:
             system = supervisor_prompt(team)
-            opening = request_text(task, team.members[: team.supervisor.shortlist])
+            some = team.members[: team.supervisor.shortlist]
+            opening = request_text(task, some, known.recalled)
         else:
             system = member_prompt(member, team.instructions)
-            shelf = self._house.shelf(self._home.profile(team.name, profile))
+            shelf = self._house.shelf(home)
             can_read = "skill_view" in staff.toolset(member).names
             skills = shelf.preview(task, member.skills) if task and can_read else ""
-            opening = brief_text(Brief(task), today=datetime.now(UTC).date(), skills=skills)
+            opening = brief_text(
+                Brief(task),
+                today=datetime.now(UTC).date(),
+                recalled=known.recalled,
+                skills=skills,
+            )
+        opening = "\n\n".join(text for text in (known.notes, opening) if text)
         tools = [
             {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
             for tool in first_schemas(staff, team, profile)
