@@ -68,10 +68,8 @@ class TeamRecords:
     def count(self, wish: Wish, asker: Asker) -> Mapping[str, int]:
         return self._counts(self._found(wish, asker))
 
-    def forget(self, wish: Wish, asker: Asker) -> Mapping[str, int]:
-        found = self._found(wish, asker)
-        self._erasure.forget(found, by="themself", asking_run=asker.run)
-        return self._counts(found)
+    def forget(self, wish: Wish, asker: Asker) -> None:
+        self._erasure.forget(self._found(wish, asker), by="themself", asking_run=asker.run)
 
     def _counts(self, found: Sequence[Found]) -> Mapping[str, int]:
         counts: Counter[str] = Counter()

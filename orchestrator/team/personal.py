@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+FORGET = "(asks to have something forgotten)"
+"""Written down in place of a message that says what shall be forgotten."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -15,11 +18,6 @@ class Wish:
     kind: Literal["known", "last", "topic", "person"]
     """What is known of them; then what shall be forgotten: what was said last, a topic, all."""
     topic: str = ""
-
-    @property
-    def kept(self) -> str | None:
-        """What is written down in place of the message; None: the message itself."""
-        return None if self.kind == "known" else "(asks to have something forgotten)"
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ class Records(Protocol):
         """What would be forgotten: a number for each sort of thing; empty: nothing."""
         ...
 
-    def forget(self, wish: Wish, asker: Asker) -> Mapping[str, int]:
-        """Forget it; what `count` would have said. Raises RunBusyError while it is being made."""
+    def forget(self, wish: Wish, asker: Asker) -> None:
+        """Forget it. Raises RunBusyError while a process works on what would go."""
         ...
 
 

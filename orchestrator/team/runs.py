@@ -288,6 +288,17 @@ class TeamRun:
         await asyncio.to_thread(self._journal.finish, self._run, RUN, WISH, counts)
         return counts
 
+    def _recollection(self) -> Recollection:
+        """How the supervisor remembers in this run."""
+        return Recollection(
+            self._staff.memory(CALL),
+            self._team.memory(CALL),
+            self._request.person,
+            self._request.session,
+            self._run,
+            lambda told: self._watch(Warned(self._run, CALL, told)),
+        )
+
     async def _work_through(self, name: str, members: Members) -> Outcome:
         from orchestrator.team.workflow import run_workflow
 

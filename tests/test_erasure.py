@@ -1,0 +1,359 @@
+"""What is forgotten is on no disk any more, and what others said is still found."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.database import Database
+from orchestrator.errors import RunBusyError
+from orchestrator.events import ModelCalled
+from orchestrator.home import Home
+from orchestrator.memory import ConversationSearch
+from orchestrator.memory.conclusions import Conclusions
+from orchestrator.memory.forgetting import Forgetting, Tombstone
+from orchestrator.team import lock
+from orchestrator.team.audit import Audit, AuditLine
+from orchestrator.team.base import RunResult
+from tests.company import Company
+from tests.team.test_full_disk import fill_up
+
+MARK = "Quaxville"
+OTHER = "Zorbtown"
+
+WRITE = {"tool": "write", "arguments": {"path": "note.md", "content": "{{ match }} is a town"}}
+SCRIPT: Sequence[Mapping[str, Any]] = (
+    {"profile": "counter", "match": r"live in (\w+)", "calls": [WRITE], "repeat": True},
+    {"profile": "counter", "match": r"Is (\w+) large", "say": "{{ match }} is", "repeat": True},
+    {"profile": "counter", "say": "noted", "repeat": True},
+    {"profile": "keeper", "match": r"live in (\w+)", "say": "{{ match }}!", "repeat": True},
+    {"profile": "keeper", "say": "locked", "repeat": True},
+)
+MEMBERS = {"counter": {"tools": ["write"]}, "keeper": {"tools": ["plan"]}}
+
+
+def traces(root: Path, marker: str) -> list[str]:
+    """The files below the home that hold the marker, in any case of letters."""
+    wanted = marker.lower().encode()
+    return [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and wanted in path.read_bytes().lower()
+    ]
+
+
+@pytest.fixture
+def firm(company: Company) -> Company:
+    company.hire(SCRIPT, members=MEMBERS)
+    return company
+
+
+async def say(company: Company, text: str, person: str, target: str | None = None) -> RunResult:
+    """A message, and what was understood of it."""
+    async with company.open() as runtime:
+        asked = company.request(runtime, text, target=target, person=person, session=f"talk {person[0]}")
+        result = await runtime.run(asked, company.watch)
+        await runtime.learn(rehearsals=True)
+        await runtime.remember()
+        return result
+
+
+async def talk(company: Company) -> None:
+    """Two people, each to two members, say where they live."""
+    for person, place in (("anna", MARK), ("bob", OTHER)):
+        await say(company, f"I live in {place}.", person, "counter")
+        await say(company, f"Is {place} large?", person, "counter")
+        await say(company, f"I live in {place}.", person, "keeper")
+    assert len(traces(company.home.root, MARK)) >= 3  # two databases and a published file
+
+
+async def approve(company: Company, asked: RunResult) -> RunResult:
+    assert asked.state == "waiting", asked.answer
+    result = await company.answer(asked.run_id, decision="approve")
+    assert result is not None
+    assert result.state == "completed", result.error
+    return result
+
+
+def hits(company: Company, profile: str, query: str) -> list[str]:
+    """Who said what holds the word."""
+    with closing(Database(company.home.profile("firm", profile).memory_db)) as database:
+        return [hit.message.peer for hit in ConversationSearch(database).search(query)]
+
+
+def beliefs(company: Company, profile: str, person: str) -> list[str]:
+    with closing(Database(company.home.profile("firm", profile).memory_db)) as database:
+        return [each.text for each in Conclusions(database).about(person, history=True)]
+
+
+def tombstones(company: Company, profile: str) -> Sequence[Tombstone]:
+    with closing(Database(company.home.profile("firm", profile).memory_db)) as database:
+        return Forgetting(database, Conclusions(database)).tombstones()
+
+
+def audited(company: Company) -> Sequence[AuditLine]:
+    with closing(Database(company.home.ledger_db)) as database:
+        return [line for line in Audit(database).lines() if line.action.startswith("forgot")]
+
+
+async def test_forget_me_leaves_nothing_of_a_person_in_the_whole_home(firm: Company) -> None:
+    await talk(firm)
+    asked = await say(firm, "Forget me", "anna")
+    assert "messages" in asked.questions[0].text
+    assert MARK not in asked.questions[0].text
+    done = await approve(firm, asked)
+    assert "every profile of team firm" in done.answer
+    assert traces(firm.home.root, MARK) == []
+    assert traces(firm.home.root, "anna") == []
+    assert hits(firm, "counter", OTHER) != []
+    assert beliefs(firm, "counter", "bob") == [f"bob lives in {OTHER}"]
+    assert traces(firm.home.root, OTHER) != []
+
+
+async def test_forget_me_said_to_a_member_reaches_that_member_alone(firm: Company) -> None:
+    await talk(firm)
+    done = await approve(firm, await say(firm, "forget me", "anna", "counter"))
+    assert "firm/counter alone" in done.answer
+    assert "supervisor" in done.answer
+    assert hits(firm, "counter", MARK) == []
+    assert beliefs(firm, "counter", "anna") == []
+    assert hits(firm, "keeper", MARK) != []
+    assert {path.split("/")[2] for path in traces(firm.home.root, MARK)} == {"keeper"}
+
+
+async def test_a_topic_is_forgotten_and_the_rest_is_kept(firm: Company) -> None:
+    await say(firm, "My name is Anna Berg.", "anna", "counter")
+    await say(firm, f"I live in {MARK}.", "anna", "keeper")
+    await say(firm, f"I live in {OTHER}.", "bob", "keeper")
+    await say(firm, "My name is Anna Berg.", "anna", "keeper")
+    await approve(firm, await say(firm, f"Forget that I live in {MARK}", "anna", "keeper"))
+    assert traces(firm.home.root, MARK) == []
+    assert hits(firm, "keeper", "Berg") == ["anna"]
+    assert beliefs(firm, "keeper", "bob") != []
+    assert beliefs(firm, "keeper", "anna") == ["anna's name is Anna Berg"]
+
+
+async def test_forget_that_means_the_last_message_with_its_answer_and_files(firm: Company) -> None:
+    await say(firm, "I work at Acme.", "anna", "counter")
+    await say(firm, f"I live in {MARK}.", "anna", "counter")
+    await approve(firm, await say(firm, "Forget that.", "anna", "counter"))
+    assert traces(firm.home.root, MARK) == []
+    assert beliefs(firm, "counter", "anna") == ["anna works at Acme"]
+    assert hits(firm, "counter", "Acme") == ["anna"]
+
+
+async def test_no_model_is_asked_and_the_request_itself_is_not_kept(firm: Company) -> None:
+    await say(firm, f"I live in {MARK}.", "anna", "keeper")
+    firm.events.clear()
+    asked = await say(firm, f"Forget that I live in {MARK}", "anna", "keeper")
+    done = await approve(firm, asked)
+    assert firm.seen(ModelCalled) == []
+    async with firm.open() as runtime:
+        shown = runtime.show(done.run_id)
+    assert shown.row.task == "(asks to have something forgotten)"
+    assert MARK not in str(shown)
+
+
+async def test_who_says_no_forgets_nothing(firm: Company) -> None:
+    await talk(firm)
+    asked = await say(firm, "forget me", "anna", "counter")
+    result = await firm.answer(asked.run_id, decision="deny")
+    assert result is not None
+    assert (result.state, result.answer) == ("completed", "Nothing was forgotten.")
+    assert hits(firm, "counter", MARK) != []
+    assert tombstones(firm, "counter") == []
+
+
+async def test_who_is_unknown_is_told_so_without_a_question(firm: Company) -> None:
+    await talk(firm)
+    for wish in ("forget me", "forget that", "forget about the giraffe"):
+        result = await say(firm, wish, "carl", "keeper")
+        assert result.state == "completed"
+        assert result.answer.startswith("Nothing is kept")
+
+
+async def test_what_is_known_is_told_with_hearsay_as_such(firm: Company) -> None:
+    await talk(firm)
+    with closing(Database(firm.home.profile("firm", "keeper").memory_db)) as database:
+        store = Conclusions(database)
+        store.add("bob", "anna", "anna owes bob money", by="rule", at=datetime.now(UTC))
+    answer = (await say(firm, "What do you know about me?", "anna", "keeper")).answer
+    assert f"lives in {MARK}" in answer
+    assert "anna owes bob money (told by bob" in answer
+    assert "forget me" in answer
+    assert OTHER not in answer
+
+
+async def test_the_supervisor_tells_numbers_of_its_members_and_no_content(firm: Company) -> None:
+    await talk(firm)
+    answer = (await say(firm, "What do you know about me?", "anna")).answer
+    assert "firm/counter keeps" in answer
+    assert MARK not in answer
+
+
+async def test_a_forgotten_run_stands_in_the_list_without_its_task(firm: Company) -> None:
+    await talk(firm)
+    await approve(firm, await say(firm, "Forget me", "anna"))
+    async with firm.open() as runtime:
+        rows = runtime.runs()
+        for row in rows:
+            runtime.show(row.run_id)
+    titles = [row.task for row in rows]
+    assert titles.count("(forgotten)") == 4  # three tasks, and the wish
+    assert f"I live in {OTHER}." in titles
+
+
+async def test_a_waiting_run_of_the_person_goes_with_its_journal(firm: Company) -> None:
+    ask = {"tool": "ask_person", "arguments": {"question": f"Is {MARK} right?"}}
+    script = [{"profile": "counter", "match": "move", "calls": [ask]}, *SCRIPT]
+    firm.hire(script, members={**MEMBERS, "counter": {"tools": ["ask_person"]}})
+    waiting = await say(firm, f"I move to {MARK}", "anna", "counter")
+    assert waiting.state == "waiting"
+    await approve(firm, await say(firm, "Forget me", "anna"))
+    assert traces(firm.home.root, MARK) == []
+    async with firm.open() as runtime:
+        assert runtime.show(waiting.run_id).row.state == "cancelled"
+    with pytest.raises(Exception, match="cancelled"):
+        await firm.resume(waiting.run_id)
+
+
+async def test_a_run_at_work_is_not_pulled_away(firm: Company) -> None:
+    waiting = {"tool": "ask_person", "arguments": {"question": "Right?"}}
+    script = [{"profile": "counter", "match": "move", "calls": [waiting]}, *SCRIPT]
+    firm.hire(script, members={**MEMBERS, "counter": {"tools": ["ask_person"]}})
+    run = (await say(firm, f"I move to {MARK}", "anna", "counter")).run_id
+    async with firm.open() as runtime:
+        erasure, team = runtime.erasure, runtime.team("team.yaml")
+        everything = erasure.choose_person(erasure.homes(team, "counter"), "anna")
+        with (
+            lock.hold(firm.home.run_folder("firm", run), run),
+            pytest.raises(RunBusyError, match=run),
+        ):
+            erasure.forget(everything, by="operator")
+    assert hits(firm, "counter", MARK) != []
+
+
+async def test_a_tombstone_and_an_audit_line_say_how_much_and_not_what(firm: Company) -> None:
+    await talk(firm)
+    await approve(firm, await say(firm, "Forget me", "anna", "counter"))
+    [stone] = tombstones(firm, "counter")
+    assert (stone.span, stone.by) == ("person", "themself")
+    assert stone.counts["messages"] >= 4
+    assert stone.scrubbed is not None
+    [line] = audited(firm)
+    assert (line.actor, line.action) == ("themself", "forgot: person")
+    assert line.target == f"firm/counter, tombstone {stone.id}"
+    assert line.counts == stone.counts
+
+
+def test_the_audit_log_can_only_grow(home: Home) -> None:
+    home.create()
+    with closing(Database(home.ledger_db)) as database:
+        audit = Audit(database)
+        now = datetime.now(UTC)
+        audit.write("operator", "forgot: session", "firm/counter", {"messages": 2}, now)
+        for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
+            with pytest.raises(Exception, match="append-only"):
+                database.execute(statement)
+        assert [line.counts for line in audit.lines()] == [{"messages": 2}]
+
+
+FORGET = """\
+import asyncio, os, signal, sys
+from pathlib import Path
+from orchestrator.home import Home
+from orchestrator.runtime import Runtime
+
+async def main():
+    home = Home(Path(sys.argv[2]))
+    async with Runtime(project=Path(sys.argv[1]), home=home, environment={}) as r:
+        homes = r.erasure.homes(r.team("team.yaml"), None)
+        r.erasure.forget(r.erasure.choose_person(homes, "anna"), by="operator")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_process_left_is_scrubbed_at_the_next_opening(firm: Company) -> None:
+    await talk(firm)
+    script = [sys.executable, "-c", FORGET, firm.project, firm.home.root]
+    killed = await asyncio.create_subprocess_exec(*script)
+    assert await killed.wait() == -signal.SIGKILL
+    assert hits(firm, "counter", MARK) == []
+    assert traces(firm.home.root, MARK) != []
+    assert [stone.scrubbed for stone in tombstones(firm, "counter")] == [None]
+    async with firm.open():
+        pass
+    assert traces(firm.home.root, MARK) == []
+    assert all(stone.scrubbed for stone in tombstones(firm, "counter"))
+    assert hits(firm, "counter", OTHER) != []
+
+
+async def test_a_run_killed_after_its_person_was_forgotten_ends_and_leaves_nothing(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await talk(firm)
+    asked = await say(firm, f"Forget that I live in {MARK}", "anna", "keeper")
+    async with firm.open() as runtime:
+        team = runtime.team("team.yaml")
+        erasure = runtime.erasure
+        topic = f"I live in {MARK}"
+        chosen = erasure.choose(
+            erasure.homes(team, "keeper"), lambda choosing: choosing.topic("anna", topic)
+        )
+        erasure.forget(chosen, by="themself", asking_run=asked.run_id)
+        erasure.finish()  # as an opening would while the run still stands
+    await approve(firm, asked)
+    assert [path for path in traces(firm.home.root, MARK) if "keeper" in path] == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = shutil.which("mount") and os.geteuid() == 0
+    if mounted:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+        mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    if not mounted:
+        if os.environ.get("CI"):
+            pytest.fail("CI must be able to mount a small file system")
+        pytest.skip("needs root to mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_disk_that_is_full_in_mid_scrub_costs_nothing(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    firm = Company(tmp_path / "project", Home(small_disk / "home"))
+    firm.hire(SCRIPT, members=MEMBERS)
+    await talk(firm)
+    filler = small_disk / "filler"
+    async with firm.open() as runtime:
+        homes = runtime.erasure.homes(runtime.team("team.yaml"), None)
+        runtime.erasure.forget(runtime.erasure.choose_person(homes, "anna"), by="operator")
+        with pytest.raises(OSError, match="No space"):
+            fill_up(filler)
+        runtime.erasure.finish()
+    assert [stone.scrubbed for stone in tombstones(firm, "counter")] == [None]
+    filler.unlink()
+    assert hits(firm, "counter", OTHER) != []
+    async with firm.open():
+        pass
+    assert all(stone.scrubbed for stone in tombstones(firm, "counter"))
+    assert traces(firm.home.root, MARK) == []
+    assert beliefs(firm, "counter", "bob") == [f"bob lives in {OTHER}"]
