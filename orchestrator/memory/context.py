@@ -44,6 +44,7 @@ _NEAR = 0.45
 """Cosine from which a message fits without a word in common."""
 _NEARISH = 0.3
 """Cosine from which it fits with words in common."""
+_PASSAGES = 4
 _PASSAGE = 400
 _REPLY = 200
 """Characters of a message that is recalled, and of the reply to it."""
@@ -238,34 +239,38 @@ class PromptMemory:
         parts: list[str] = []
         items: list[Item] = []
         used = count_tokens(HEAD)
+        names = self._people.conclusions_store.peers.names(person)
         with_person: dict[str, bool] = {}
+        seen: set[str] = set()
         for hit in self._past.search(query, scope, most=_CANDIDATES, vector=vector):
             message = hit.message
             if message.session == session and message.id >= start:
                 continue
-            if not (why := _fits(hit, words)):
+            if message.text in seen or not (why := _fits(hit, words)):
                 continue
             if message.session not in with_person:
-                with_person[message.session] = self._took_part(person, message.session)
+                with_person[message.session] = self._took_part(names, message.session)
             if not with_person[message.session]:
                 continue
+            seen.add(message.text)
             reply = self._past.conversations.around(message, 0, 1)[1]
             shown = reply if message.peer != self._people.address else ()
             text = passage(message, shown, words, _PASSAGE, _REPLY)
             cost = count_tokens(text)
-            if used + cost <= most and text not in parts:
+            if used + cost <= most:
                 used += cost
                 parts.append(text)
                 items.append(Item(f"m{message.id}", on_one_line(message.text, 300), why, cost))
+            if len(parts) == _PASSAGES:
+                break
         if not parts:
             return "", Part("recalled", most, 0)
         return "\n\n".join([HEAD, *parts]), Part("recalled", most, used, tuple(items))
 
-    def _took_part(self, person: str, session: str) -> bool:
-        """Whether the person spoke in the session, or work was done there on their behalf: what
-        somebody else has said to this profile is not shown to them unasked.
+    def _took_part(self, names: Sequence[str], session: str) -> bool:
+        """Whether the person of those names spoke in the session, or work was done there on their
+        behalf: what somebody else has said to this profile is not shown to them unasked.
         """
-        names = self._people.conclusions_store.peers.names(person)
         marks = ", ".join("?" * len(names))
         row = self._database.one(
             f"SELECT 1 FROM messages WHERE session = ? AND (peer IN ({marks}) OR (kind = 'brief' "
