@@ -6,9 +6,11 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, cast
 
 from orchestrator.errors import RunStopped, ToolRetry, Unavailable
+from orchestrator.memory import checking
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.evidence import Board
 from orchestrator.memory.search import ConversationSearch
@@ -36,6 +38,23 @@ _ANSWER = """\
 Answer it in one to four sentences from these pieces alone, dates where they matter. \
 cited: the numbers of the pieces it rests on. known: false when they do not answer it; then the \
 answer says so. Never guess."""
+_SMALL = """\
+Answer questions about a person from numbered notes, and from nothing else. cited: the notes that \
+say it; none: then it is not known.
+
+> [c3] 2026-01-02, rule: Kim lives in Bergen (until 2026-02-01)
+> [c4] 2026-02-01, rule: Kim lives in Oslo
+> [m7] 2026-02-03, Kim: My brother Leo cooks, and I always bring the wine.
+"Where does Kim live?"
+{{"cited": ["c4"], "answer": "Kim lives in Oslo.", "known": true}}
+"How tall is Kim?"
+{{"cited": [], "answer": "That is not known.", "known": false}}
+"What does Kim's brother do?"
+{{"cited": ["m7"], "answer": "Leo, the brother, cooks.", "known": true}}
+
+{evidence}
+{question}
+"""
 _LOOK = """\
 What else should be looked up before it is answered? Each look: at "conclusions" (words to search \
 what is concluded), "messages" (words to search what was said; maybe person, since, until as \
@@ -49,11 +68,11 @@ _NUMBER = re.compile(r"\d+")
 
 ANSWER: Mapping[str, Any] = {
     "type": "object",
-    "required": ["known", "answer", "cited"],
+    "required": ["cited", "answer", "known"],
     "properties": {
-        "known": {"type": "boolean"},
-        "answer": {"type": "string", "maxLength": 1_000},
         "cited": {"type": "array", "maxItems": 8, "items": {"type": "string", "maxLength": 12}},
+        "answer": {"type": "string", "maxLength": 1_000},
+        "known": {"type": "boolean"},
     },
 }
 LOOK: Mapping[str, Any] = {
@@ -105,8 +124,13 @@ async def ask(
         if not board.shown:
             return _evidence(board, NOTHING, rounds)
         rounds += 1
-        prompt = _head(board, observed, question) + _ANSWER
-        return _answer(await thinker.write(prompt, ANSWER), board, question, rounds)
+        if thinker.careful:
+            prompt = _head(board, observed, question) + _ANSWER
+        else:
+            asked = json.dumps(question, ensure_ascii=False)
+            prompt = _SMALL.format(evidence=board.text(), question=asked)
+        answer = _answer(await thinker.write(prompt, ANSWER), board, question, rounds)
+        return answer if thinker.careful else _borne_out(answer, observed, question)
     except (RunStopped, ToolRetry, Unavailable) as error:
         return _evidence(board, f"no synthesis: {error}", rounds)
 
@@ -183,6 +207,19 @@ def _answer(answer: Mapping[str, Any], board: Board, question: str, rounds: int)
     unfounded = _numbers(text) - _numbers(board.text()) - _numbers(question)
     note = f"no evidence holds {', '.join(map(str, sorted(unfounded)))}" if unfounded else ""
     return AskAnswer(text, shown, synthesis=True, rounds=rounds, note=note)
+
+
+def _borne_out(answer: AskAnswer, observed: str, question: str) -> AskAnswer:
+    """The answer of a model that is not careful, when its sources say all of it."""
+    said = [evidence.text for evidence in answer.cited]
+    more = checking.added(answer.text, [*said, *map(str, _days(answer))], [observed, question])
+    if answer.note != NOTHING and (more or not said):
+        raise ToolRetry("the model has said more than its sources")
+    return answer
+
+
+def _days(answer: AskAnswer) -> Sequence[date]:
+    return [evidence.at.date() for evidence in answer.cited]
 
 
 def _only_shown(match: re.Match[str], board: Board) -> str:

@@ -255,6 +255,21 @@ async def test_a_model_that_only_reads_has_one_round(known: Known) -> None:
     assert (await known.ask("Which tea?", thinker, "max")).rounds == 1
 
 
+async def test_a_model_that_only_reads_is_believed_as_far_as_its_sources_go(known: Known) -> None:
+    tea = known.believe("ann has liked green tea since 2026")
+
+    async def asked(*given: Any, known_: bool = True) -> AskAnswer:
+        thinker = ScriptedThinker(answer(*given, known=known_), careful=False)
+        return await known.ask("Which tea?", thinker)
+
+    assert (await asked("Green tea since 2026-03-01.", tea)).text != ""
+    assert (await asked("Not known.", known_=False)).text == "That is not known."
+    for more in (("Tea from Ceylon.", tea), ("5 sorts of tea.", tea), ("Green tea.", "c9")):
+        given = await asked(*more)
+        assert (given.text, given.synthesis) == ("", False)
+        assert given.note == "no synthesis: the model has said more than its sources"
+
+
 @pytest.mark.parametrize("level", ["low", "max"])
 @pytest.mark.parametrize(
     "failure",
