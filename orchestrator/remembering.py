@@ -83,7 +83,7 @@ class Remembering:
             await asyncio.to_thread(people.derivation.retry)
         thinker, note = self._consulted(team, profile, model)
         queue = await people.work(None)
-        before = left = queue.pending
+        before, left = queue, queue.pending
         try:
             while thinker is not None and left:
                 queue = await people.work(thinker, flush=True)
@@ -96,7 +96,7 @@ class Remembering:
                 raise
             thinker, note = None, str(error)
             report = await people.dream(None)
-        understood = max(0, before - queue.pending - queue.failed)
+        understood = before.pending + before.failed - queue.pending - queue.failed
         return Derived(understood, queue, report, thinker.name if thinker else None, note)
 
     async def ask_about(

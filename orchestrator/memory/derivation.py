@@ -130,8 +130,11 @@ class Derivation:
                 self._release(batch)
                 raise
             except RetinueError as error:
-                self._put_back(batch, str(error), spent=isinstance(error, ToolRetry))
+                of_this_batch = isinstance(error, ToolRetry)
+                self._put_back(batch, str(error), spent=of_this_batch)
                 log.warning("%s has not understood a batch: %s", self._observer, error)
+                if of_this_batch:
+                    continue
                 break
             except Exception as error:
                 self._put_back(batch, repr(error), spent=True)
