@@ -175,6 +175,62 @@ class Conclusions:
                 self._contradict(different, new)
             return new
 
+    def restore(
+        self,
+        observer: str,
+        observed: str,
+        text: str,
+        *,
+        level: Level,
+        kind: Kind,
+        slot: str,
+        value: str,
+        by: str,
+        times: int,
+        valid_from: datetime,
+        last_said: datetime,
+        invalidated_at: datetime | None,
+        sources: Collection[int],
+    ) -> tuple[int, bool]:
+        """Keep a conclusion as it stood elsewhere, whatever else is held; its id, and whether it
+        is new here.
+        """
+        text = redact(storable(" ".join(text.split())))[:_MOST_CHARACTERS].strip()
+        with self._database.transaction():
+            row = self._database.one(
+                "SELECT id FROM conclusions WHERE observed = ? AND observer = ? AND norm = ? "
+                "AND level = ? AND valid_from = ?",
+                observed,
+                observer,
+                _norm(text),
+                level,
+                _stored(valid_from),
+            )
+            if row is not None:
+                self._attach(row["id"], sources, ())
+                return row["id"], False
+            new = self._database.insert(
+                "INSERT INTO conclusions (observer, observed, level, kind, slot, value, text, "
+                "norm, hidden, by, times, valid_from, last_said, invalidated_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                storable(observer),
+                storable(observed),
+                level,
+                kind,
+                slot,
+                value,
+                text,
+                _norm(text),
+                hidden_words(text),
+                by,
+                times,
+                _stored(valid_from),
+                _stored(last_said),
+                None if invalidated_at is None else _stored(invalidated_at),
+            )
+            self._attach(new, sources, ())
+            return new, True
+
     def get(self, ids: Collection[int]) -> Mapping[int, Conclusion]:
         """Those of the conclusions that there are, by id."""
         if not ids:
@@ -211,6 +267,21 @@ class Conclusions:
             f"SELECT id FROM conclusions WHERE {condition} AND id > ? ORDER BY id DESC LIMIT ?",
             *values,
             after,
+            most,
+        )
+        found = self.get([row["id"] for row in rows])
+        return [found[row["id"]] for row in rows if row["id"] in found]
+
+    def surest(
+        self, observed: str, observer: str, kinds: Sequence[Kind], most: int
+    ) -> Sequence[Conclusion]:
+        """Those that hold: contradictions, then by kind in that order, the most often said first."""
+        condition, values = self._condition(observed, observer, history=False)
+        by_kind = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(kinds))
+        rows = self._database.all(
+            f"SELECT id FROM conclusions WHERE {condition} ORDER BY level <> 'contradiction', "
+            f"CASE kind {by_kind} END, times DESC, last_said DESC, id DESC LIMIT ?",
+            *values,
             most,
         )
         found = self.get([row["id"] for row in rows])

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from orchestrator.database import Database, Schema
+from orchestrator.memory import dreams
 from orchestrator.memory.choosing import Chosen, Span
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
@@ -91,6 +92,7 @@ class Forgetting:
             )
             if chosen.names:
                 self._conclusions.peers.forget(chosen.names)
+                dreams.forget(self._database, chosen.names)
             person = self._digest("person", chosen.names[0]) if chosen.names else None
             new = self._database.insert(
                 "INSERT INTO tombstones (at, span, by, counts, person, runs, whole) "

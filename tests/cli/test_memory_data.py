@@ -1,0 +1,108 @@
+"""`retinue memory forget`, `export` and `import`, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from orchestrator.home import Home
+from tests.cli.project import Project
+
+
+@pytest.fixture
+def talked(project: Project) -> Project:
+    project.play({"profile": "writer", "say": "Noted.", "repeat": True})
+    project.rehearse("run", "desk", "The cello is sold", "--to", "writer", "--session", "home")
+    project.rehearse("run", "desk", "The lease ends", "--to", "writer", "--session", "garden")
+    return project
+
+
+def texts(project: Project) -> set[str]:
+    out = project.type("memory", "export", "desk/writer", "-").out
+    lines = [json.loads(line) for line in out.splitlines()]
+    return {line["text"] for line in lines if line["type"] == "message" and line["peer"]}
+
+
+def test_a_message_is_forgotten_by_its_number(talked: Project, home: Home) -> None:
+    hits = talked.type("memory", "search", "desk/writer", "cello", "--json").data
+    [number] = [hit["id"] for hit in hits if "cello" in hit["text"]]
+    typed = talked.type(
+        "memory", "forget", "desk/writer", "--message", str(number), "--yes", "--json"
+    )
+    assert typed.code == 0
+    assert [(row["profile"], row["messages"]) for row in typed.data] == [("desk/writer", 1)]
+    assert texts(talked) == {"The lease ends"}
+    files = [path for path in home.root.rglob("*") if path.is_file()]
+    assert not any(b"cello" in path.read_bytes() for path in files)
+
+
+def test_a_session_is_forgotten(talked: Project) -> None:
+    typed = talked.type("memory", "forget", "desk/writer", "--session", "home", "--yes")
+    assert typed.code == 0
+    assert "desk/writer: 2 messages" in typed.out
+    assert texts(talked) == {"The lease ends"}
+
+
+def test_a_person_is_forgotten_by_the_whole_team(talked: Project) -> None:
+    typed = talked.type("memory", "forget", "desk", "--person", "person", "--yes")
+    assert typed.code == 0
+    assert "desk/writer" in typed.out
+    assert texts(talked) == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "say what shall be forgotten"),
+        (("--person", "a", "--session", "b"), "not --person and --session"),
+        (("--message", "999", "--yes"), "memory search"),
+        (("--conclusion", "999", "--yes"), "memory conclusions"),
+        (("--session", "nowhere", "--yes"), "memory search"),
+        (("--session", "home"), "--yes"),
+    ],
+)
+def test_what_cannot_be_forgotten_is_refused_with_a_way_out(
+    talked: Project, words: tuple[str, ...], told: str
+) -> None:
+    typed = talked.type("memory", "forget", "desk/writer", *words)
+    assert typed.code == 2
+    assert told in typed.err
+    assert len(texts(talked)) == 2
+
+
+def test_who_is_unknown_is_forgotten_by_nobody(talked: Project) -> None:
+    typed = talked.type("memory", "forget", "desk", "--person", "nobody", "--yes")
+    assert (typed.code, typed.out) == (0, "nothing of that is kept\n")
+
+
+def test_a_memory_is_carried_to_another_member(talked: Project, tmp_path: Path) -> None:
+    file = tmp_path / "memory.jsonl"
+    wrote = talked.type("memory", "export", "desk/writer", str(file), "--json")
+    assert wrote.data["lines"] == len(file.read_text(encoding="utf-8").splitlines())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    took = talked.type("memory", "import", "desk/analyst", str(file), "--json")
+    assert took.data["messages"] == 4
+    again = talked.type("memory", "import", "desk/analyst", str(file))
+    assert "desk/analyst has nothing more" in again.out
+    copy = talked.type("memory", "export", "desk/analyst", "-").out
+    assert copy == file.read_text(encoding="utf-8")
+
+
+def test_a_broken_file_is_refused_by_line(talked: Project, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    file.write_bytes(b'{"type": "retinue-memory", "format": 1}\n{"text": "\xff"}\n')
+    typed = talked.type("memory", "import", "desk/writer", str(file))
+    assert typed.code == 2
+    assert f"{file}, line 2: it is not UTF-8 text" in typed.err
+
+
+def test_files_that_cannot_be_opened_are_named(talked: Project, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing" / "file.jsonl")
+    for command in ("import", "export"):
+        typed = talked.type("memory", command, "desk/writer", missing)
+        assert typed.code == 2
+        assert missing in typed.err
+        assert "give another file" in typed.err
