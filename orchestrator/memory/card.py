@@ -10,7 +10,7 @@ MOST_LINES = 40
 MOST_CHARACTERS = 200
 """Of a line."""
 
-_ORDER: Sequence[Kind] = (
+ORDER: Sequence[Kind] = (
     "identity",
     "instruction",
     "relationship",
@@ -31,7 +31,7 @@ def card(conclusions: Sequence[Conclusion], names: Sequence[str] = ()) -> Sequen
         for premise in each.premises
     }
     shown = [each for each in conclusions if each.valid and each.id not in doubted]
-    shown.sort(key=lambda each: (_ORDER.index(each.kind), -each.times, -each.last_said.timestamp()))
+    shown.sort(key=lambda each: (ORDER.index(each.kind), -each.times, -each.last_said.timestamp()))
     lines = [_line(each, names) for each in shown]
     return list(dict.fromkeys(lines))[:MOST_LINES]
 

@@ -275,7 +275,7 @@ class Conclusions:
     def surest(
         self, observed: str, observer: str, kinds: Sequence[Kind], most: int
     ) -> Sequence[Conclusion]:
-        """Those that hold: contradictions, then by kind in that order, the most often said first."""
+        """Those that hold: contradictions, then by kind in that order, what was said most first."""
         condition, values = self._condition(observed, observer, history=False)
         by_kind = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(kinds))
         rows = self._database.all(

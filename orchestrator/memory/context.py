@@ -34,7 +34,9 @@ _MOST_OF_ONE = 0.15
 """Of the budget, that one turn may take; what is longer is cut."""
 _CHARACTERS = 12
 """No token of a usual text has more."""
+_FEW_TURNS = 40
 _TURNS = 200
+"""Messages of a session that are looked at: first the few that mostly are enough."""
 _QUERY_CHARACTERS = 2_000
 _ABOUT = 300
 """Tokens on the person, for a member that does not speak with them."""
@@ -198,18 +200,13 @@ class PromptMemory:
 
     def _talk(self, session: str, run: str, most: int) -> _Talk:
         """The last turns of the session, at most so many tokens of them."""
-        found = self._past.conversations.recent(session, most=_TURNS)
-        said: list[_Said] = []
-        room = most
-        for message in reversed(found):
-            if message.run == run:
-                continue
-            each = _said(message, int(_MOST_OF_ONE * most))
-            room -= each.tokens
-            if room < 0:
-                return _Talk(said[::-1], whole=False)
-            said.append(each)
-        return _Talk(said[::-1], whole=len(found) < _TURNS)
+        talk = _Talk((), whole=True)
+        for looked_at in (_FEW_TURNS, _TURNS):
+            found = self._past.conversations.recent(session, most=looked_at)
+            talk = _newest([message for message in found if message.run != run], most)
+            if not talk.whole or len(found) < looked_at:
+                return talk
+        return replace(talk, whole=False)
 
     def _is_old(self, session: str, notes: Notes, refresh_turns: int) -> bool:
         row = self._database.one(
@@ -335,6 +332,19 @@ def _said(message: Message, most: int) -> _Said:
     cut = pieces(head, max(1, most - count_tokens(_CUT)), 1)
     text = f"{cut[0] if cut else ''}{_CUT}"
     return _Said(message, text, count_tokens(text))
+
+
+def _newest(messages: Sequence[Message], most: int) -> _Talk:
+    """Of the messages, oldest first, the last ones that have so many tokens together."""
+    said: list[_Said] = []
+    room = most
+    for message in reversed(messages):
+        each = _said(message, int(_MOST_OF_ONE * most))
+        room -= each.tokens
+        if room < 0:
+            return _Talk(said[::-1], whole=False)
+        said.append(each)
+    return _Talk(said[::-1], whole=True)
 
 
 def _start(said: Sequence[_Said], room: int, own: str) -> int:

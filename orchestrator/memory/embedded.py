@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from orchestrator.database import Database
 from orchestrator.index import Embed
 from orchestrator.memory import asking, dreams
-from orchestrator.memory.card import card
+from orchestrator.memory.card import MOST_LINES, ORDER, card
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.derivation import Derivation
 from orchestrator.memory.search import ConversationSearch
@@ -23,8 +23,8 @@ from orchestrator.memory.user_model import (
     Thinker,
 )
 
-_CARD_OF = 1_000
-"""The newest conclusions that a card is made of."""
+_CARD_OF = 3 * MOST_LINES
+"""Conclusions that a card is made of: some say the same, or what is in doubt."""
 _EMBED_AT_ONCE = 32
 
 
@@ -50,7 +50,7 @@ class EmbeddedUserModel:
     def card_now(self, observed: str, *, observer: str | None = None) -> Sequence[str]:
         """`card`, for a caller in a thread."""
         store = self.conclusions_store
-        found = store.about(observed, observer=observer or self.address, most=_CARD_OF)
+        found = store.surest(observed, observer or self.address, ORDER, _CARD_OF)
         return card(found, store.peers.names(observed))
 
     async def conclusions(

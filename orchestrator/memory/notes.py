@@ -60,6 +60,8 @@ PartName = Literal["card", "conclusions", "summary", "recent", "recalled"]
 
 _CANDIDATES = 12
 _LINE_CHARACTERS = 300
+_SHORTEST = 6
+"""Tokens that a line has at least, about."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,8 @@ def _section(
     used = count_tokens(title)
     chosen: list[tuple[_Line, str, int]] = []
     for line in lines:
+        if most - used < _SHORTEST:
+            break
         text = f"> {on_one_line(line.text, _LINE_CHARACTERS)}"
         cost = count_tokens(text)
         if used + cost <= most:
