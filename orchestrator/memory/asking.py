@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from orchestrator.errors import RunStopped, ToolRetry, Unavailable
 from orchestrator.memory import checking
+from orchestrator.memory.clauses import EMPTY_STEMS
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.evidence import Board
 from orchestrator.memory.search import ConversationSearch
@@ -213,7 +214,9 @@ def _borne_out(answer: AskAnswer, observed: str, question: str) -> AskAnswer:
     """The answer of a model that is not careful, when its sources say all of it."""
     said = [evidence.text for evidence in answer.cited]
     more = checking.added(answer.text, [*said, *map(str, _days(answer))], [observed, question])
-    if answer.note != NOTHING and (more or not said):
+    words = checking.stems(answer.text) - EMPTY_STEMS - checking.stems(observed)
+    known = words & checking.stems("\n".join(said))
+    if answer.note != NOTHING and (more or not said or 3 * len(known) < 2 * len(words)):
         raise ToolRetry("the model has said more than its sources")
     return answer
 

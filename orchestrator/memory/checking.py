@@ -16,7 +16,8 @@ _COUNTS = re.compile(
     r"hundred|thousand|million|dozen|half|double|twice"
 )
 _STEM = 5
-"""Letters by which two forms of a word are known as one."""
+"""Letters by which two forms of a word are known as one, once the ending is off."""
+_ENDING = re.compile(r"(?<=\w{2})(?:ing|ed|es|e|s|d)$")
 
 _DENIAL = re.compile(
     r"\b(?:not|no|never|nor|neither|without|cannot|none|nothing|hardly|rarely|stop\w*|quit\w*|"
@@ -67,7 +68,7 @@ def stems(text: str) -> frozenset[str]:
     """The beginnings of its words, of scripts without spaces the pairs of characters, too."""
     words = _WORD.findall(text.casefold())
     return frozenset(
-        [word[:_STEM] for word in words]
+        [_stem(word) for word in words]
         + [word[at : at + 2] for word in words if _is_uncased(word) for at in range(len(word) - 1)]
     )
 
@@ -92,7 +93,7 @@ def added(text: str, sources: Sequence[str], names: Collection[str] = ()) -> Seq
         elif _is_uncased(word):
             if not stems(word) <= beginnings:
                 new.append(word)
-        elif word[0].isupper() and (place > 0 or lower[:_STEM] not in beginnings):
+        elif word[0].isupper() and (place > 0 or _stem(lower) not in beginnings):
             new.append(word)
     return new
 
@@ -137,6 +138,10 @@ def dates_meant(text: str, at: datetime) -> Sequence[str]:
 def _month(today: date, step: int) -> str:
     months = today.year * 12 + today.month - 1 + step
     return f"{months // 12}-{months % 12 + 1:02}"
+
+
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word)[:_STEM]
 
 
 def _is_uncased(word: str) -> bool:

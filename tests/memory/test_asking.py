@@ -264,7 +264,12 @@ async def test_a_model_that_only_reads_is_believed_as_far_as_its_sources_go(know
 
     assert (await asked("Green tea since 2026-03-01.", tea)).text != ""
     assert (await asked("Not known.", known_=False)).text == "That is not known."
-    for more in (("Tea from Ceylon.", tea), ("5 sorts of tea.", tea), ("Green tea.", "c9")):
+    for more in (
+        ("Tea from Ceylon.", tea),
+        ("5 sorts of tea.", tea),
+        ("The tea drives a car.", tea),
+        ("Green tea.", "c9"),
+    ):
         given = await asked(*more)
         assert (given.text, given.synthesis) == ("", False)
         assert given.note == "no synthesis: the model has said more than its sources"
