@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from orchestrator.erasure import Erasure
 from orchestrator.errors import PersonError, RetinueError
 from orchestrator.memory import AskAnswer, AskLevel, EmbeddedUserModel, QueueStatus, Thinker
 from orchestrator.memory.user_model import DreamReport
@@ -42,9 +43,10 @@ class Derived:
 class Remembering:
     """Lets the profiles that have worked in this process understand what people said."""
 
-    def __init__(self, house: House, ledger: Ledger) -> None:
+    def __init__(self, house: House, ledger: Ledger, erasure: Erasure) -> None:
         self._house = house
         self._ledger = ledger
+        self._erasure = erasure
         self._staffs: dict[str, TeamStaff] = {}
         """Who has worked, by run."""
 
@@ -62,9 +64,11 @@ class Remembering:
             for profile in self._profiles(record):
                 try:
                     await self._work(record, staff, profile)
+                    await asyncio.to_thread(self._erasure.expire, staff.team, profile)
                 except (RetinueError, OSError) as error:
                     _log.warning("%s/%s remembers later: %s", record.team, profile, error)
             self._staffs.pop(run, None)
+        await asyncio.to_thread(self._erasure.finish)
 
     async def derive(
         self, team: Team, profile: str, *, model: str | None, dream: bool, retry: bool
@@ -153,12 +157,14 @@ class Remembering:
     async def _work(self, record: RunRecord, staff: TeamStaff, profile: str) -> None:
         home = self._house.home.profile(record.team, profile)
         people = self._house.user_model(home)
-        if not staff.team.memory(profile).observe:
-            await asyncio.to_thread(people.derivation.skip)
-            return
         thinker = self._thinker(record, staff, profile)
-        await people.work(thinker)
-        await people.dream(thinker)
+        if staff.team.memory(profile).observe:
+            await people.work(thinker)
+            await people.dream(thinker)
+        else:
+            await asyncio.to_thread(people.derivation.skip)
+        careful = thinker if thinker is not None and thinker.careful else None
+        await self._house.memory(home).summaries.summarise(careful)
 
     def _thinker(self, record: RunRecord, staff: TeamStaff, profile: str) -> Thinker | None:
         """The profile's own model, unless a script has played it."""

@@ -126,10 +126,10 @@ class Runtime:
             libraries=Libraries(project=self._project, home=self._home.root),
         )
         self._chronicle = Chronicle(self._house, self._ledger)
-        self._remembering = Remembering(self._house, self._ledger)
         audit = Audit(database)
         self.erasure = Erasure(self._house, self._ledger, audit, self._chronicle)
         """Forgets for good what people want forgotten."""
+        self._remembering = Remembering(self._house, self._ledger, self.erasure)
         self._schooling = Schooling(self._house, self._ledger, self._chronicle)
         await asyncio.to_thread(self._sweep)
         await asyncio.to_thread(self.erasure.finish)

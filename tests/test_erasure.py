@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from orchestrator.database import Database
 from orchestrator.errors import RunBusyError
 from orchestrator.events import ModelCalled
 from orchestrator.home import Home
-from orchestrator.memory import ConversationSearch
+from orchestrator.memory import Conversations, ConversationSearch
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.forgetting import Forgetting, Tombstone
 from orchestrator.team import lock
@@ -62,7 +62,9 @@ def firm(company: Company) -> Company:
 async def say(company: Company, text: str, person: str, target: str | None = None) -> RunResult:
     """A message, and what was understood of it."""
     async with company.open() as runtime:
-        asked = company.request(runtime, text, target=target, person=person, session=f"talk {person[0]}")
+        asked = company.request(
+            runtime, text, target=target, person=person, session=f"talk {person[0]}"
+        )
         result = await runtime.run(asked, company.watch)
         await runtime.learn(rehearsals=True)
         await runtime.remember()
@@ -357,3 +359,32 @@ async def test_a_disk_that_is_full_in_mid_scrub_costs_nothing(
     assert all(stone.scrubbed for stone in tombstones(firm, "counter"))
     assert traces(firm.home.root, MARK) == []
     assert beliefs(firm, "counter", "bob") == [f"bob lives in {OTHER}"]
+
+
+async def test_what_is_older_than_a_member_keeps_is_gone_and_what_it_knows_stays(
+    company: Company,
+) -> None:
+    company.hire(SCRIPT, members={**MEMBERS, "keeper": {"memory": {"keep_days": 30}}})
+    company.home.create()
+    keeper = company.home.profile("firm", "keeper")
+    keeper.create()
+    long_ago = datetime.now(UTC) - timedelta(days=40)
+    with closing(Database(keeper.memory_db)) as database:
+        for person, at in (("anna", long_ago), ("bob", datetime.now(UTC))):
+            Conversations(database).append(
+                "s",
+                run=person,
+                key="k",
+                peer=person,
+                kind="said",
+                at=at,
+                tokens=4,
+                text=f"I live in {MARK if person == 'anna' else OTHER}. The cello is gone.",
+            )
+    await say(company, "Is the cello old?", "bob", "keeper")
+    assert hits(company, "keeper", "cello") == ["bob", "bob"]
+    assert beliefs(company, "keeper", "anna") == [f"anna lives in {MARK}"]
+    [stone] = tombstones(company, "keeper")
+    assert (stone.span, stone.by, stone.counts["messages"]) == ("age", "retention", 1)
+    assert stone.scrubbed is not None
+    assert traces(company.home.root, "cello is gone") == ["state/firm/keeper/memory.db"]  # bob's
