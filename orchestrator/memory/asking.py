@@ -14,6 +14,7 @@ from orchestrator.memory import checking
 from orchestrator.memory.clauses import EMPTY_STEMS
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.evidence import Board
+from orchestrator.memory.quoting import on_one_line
 from orchestrator.memory.search import ConversationSearch
 from orchestrator.memory.user_model import AskAnswer, AskLevel, Thinker
 
@@ -187,7 +188,9 @@ def _follow(
 
 def _head(board: Board, observed: str, question: str) -> str:
     return _HEAD.format(
-        peer=observed, evidence=board.text(), question=json.dumps(question, ensure_ascii=False)
+        peer=on_one_line(observed),
+        evidence=board.text(),
+        question=json.dumps(question, ensure_ascii=False),
     )
 
 

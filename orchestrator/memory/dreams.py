@@ -147,7 +147,9 @@ class _Dreams:
 
     async def go_over(self, peer: str, thinker: Thinker) -> proposals.Outcome:
         new, old = await asyncio.to_thread(self._choose, peer)
-        prompt = _PROMPT.format(peer=peer, old=_listed(old) or "(none)", new=_listed(new))
+        prompt = _PROMPT.format(
+            peer=on_one_line(peer), old=_listed(old) or "(none)", new=_listed(new)
+        )
         answer = await thinker.write(prompt, proposals.SCHEMA)
         if not thinker.careful:
             raise Unavailable(f"{thinker.name} has answered, and {NOT_TRUSTED}")

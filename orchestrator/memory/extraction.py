@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from orchestrator.errors import ToolRetry
 from orchestrator.memory import checking, clauses
+from orchestrator.memory.quoting import on_one_line
 from orchestrator.memory.user_model import Kind, Thinker
 from orchestrator.text.credentials import redact
 
@@ -117,7 +118,10 @@ class Fact:
 
 async def extract(batch: Sequence[Heard], thinker: Thinker) -> Sequence[Fact]:
     """The facts in messages of one peer. Raises RetinueError where the model gives no list."""
-    read = [replace(heard, text=redact(heard.text[:_MOST_CHARACTERS])) for heard in batch]
+    read = [
+        replace(heard, peer=on_one_line(heard.peer), text=redact(heard.text[:_MOST_CHARACTERS]))
+        for heard in batch
+    ]
     answer = await thinker.write(_prompt(read, careful=thinker.careful), SCHEMA)
     given = answer.get("facts")
     if not isinstance(given, list):
