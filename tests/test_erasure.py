@@ -388,3 +388,27 @@ async def test_what_is_older_than_a_member_keeps_is_gone_and_what_it_knows_stays
     assert (stone.span, stone.by, stone.counts["messages"]) == ("age", "retention", 1)
     assert stone.scrubbed is not None
     assert traces(company.home.root, "cello is gone") == ["state/firm/keeper/memory.db"]  # bob's
+
+
+async def test_the_evidence_for_skills_holds_no_words_of_a_forgotten_task(company: Company) -> None:
+    plan = {"tool": "plan", "arguments": {"items": [{"text": "count"}]}}
+    brief = {"member": "counter", "goal": f"Count the houses of {MARK} and write them down"}
+    company.hire(
+        [
+            {"profile": "supervisor", "calls": [{"tool": "assign", "arguments": brief}]},
+            {"profile": "counter", "calls": [plan]},
+            {"profile": "counter", "say": "41"},
+            {"profile": "supervisor", "say": "41"},
+        ],
+        members={"counter": {"tools": ["plan"]}, "scribe": {}},
+    )
+    done = await say(company, "How many houses are there?", "anna")
+    assert done.state == "completed", done.error
+    async with company.open() as runtime:
+        runtime.rate(done.run_id, "good")
+        await runtime.learn(rehearsals=True)
+    with closing(Database(company.home.profile("firm", "counter").memory_db)) as database:
+        [task] = database.all("SELECT brief FROM skill_task")
+        assert MARK in task["brief"]
+    await approve(company, await say(company, "Forget me", "anna"))
+    assert traces(company.home.root, MARK) == []
