@@ -47,6 +47,8 @@ def reply(marker: str, place: str, request: Request) -> Answer:
     text = json.dumps(request.body, ensure_ascii=False)
     if "what it tells about" in text:
         return Answer(json.dumps(FACTS).replace("{marker}", marker))
+    if "Sum up this conversation" in text and marker in text:
+        return Answer(json.dumps({"title": "Vault", "summary": f"Door {marker}."}))
     if place == "note" and "You are keeper" in text and "kept:" not in text:
         call = {"name": "remember", "arguments": {"text": f"The vault opens with {marker}."}}
         return Answer(calls=[ToolUse("call_tool", json.dumps(call))])

@@ -66,6 +66,7 @@ class Recollection:
         """For a message of the person to this profile, whose model has that window."""
         most = self._most(window)
         try:
+            self._read_new()
             context = self.memory.for_turn(
                 person=self.person,
                 session=self.session,
@@ -82,11 +83,16 @@ class Recollection:
     def for_work(self, query: str, window: int) -> Remembered:
         """For a piece of work on behalf of the person; the notes go with the brief."""
         try:
+            self._read_new()
             context = self.memory.about(self.person, query, self._most(window))
         except (RetinueError, OSError, DatabaseError) as error:
             self._tell(error)
             return Remembered()
         return Remembered(recalled=context.notes)
+
+    def _read_new(self) -> None:
+        if self.config.observe:
+            self.memory.read_new()
 
     def _most(self, window: int) -> int:
         return min(self.config.context_tokens, window // _SHARE_OF_WINDOW)

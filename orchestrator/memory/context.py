@@ -135,6 +135,10 @@ class PromptMemory:
         turns, recent = self._shown(shown, most - notes.tokens - found.tokens)
         return Context(most, notes.text, turns, recalled, (*notes.parts, recent, found))
 
+    def read_new(self) -> None:
+        """Let the rules read what was said since, so that it is in what is put together next."""
+        self._people.derivation.read()
+
     def preview(self, query: str, most: int, person: str = "person") -> Context:
         """For the first message of a new session, which does not take place."""
         if not query:

@@ -20,12 +20,12 @@ PLAN = {"tool": "plan", "arguments": {"items": [{"text": "x" * 500}]}}
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
+    """A file system of 8 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = shutil.which("mount") and os.geteuid() == 0
     if mounted:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
         mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
     if not mounted:
         if os.environ.get("CI"):
@@ -73,7 +73,7 @@ async def test_a_full_disk_is_named_and_the_run_goes_on_later(
 
 def fill_up(path: Path) -> None:
     with path.open("ab", buffering=0) as file:
-        for _ in range(1000):
+        while True:
             file.write(b"0" * 4096)
 
 
