@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,15 @@ def test_a_file_that_is_damaged_inside_is_named(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match=r"cannot write .*memory\.db: .*; it is damaged"):
         damaged.execute("DELETE FROM words")
     damaged.close()
+
+
+def test_a_compacted_file_holds_nothing_that_was_deleted(tmp_path: Path) -> None:
+    with closing(Database(tmp_path / "memory.db")) as database:
+        database.execute("PRAGMA secure_delete = OFF")
+        database.execute("CREATE TABLE said (text TEXT)")
+        for number in range(500):
+            database.execute("INSERT INTO said VALUES (?)", f"walrus {number} " * 20)
+        database.execute("DELETE FROM said")
+        assert database.compact()
+        kept = [path for path in tmp_path.iterdir() if b"walrus" in path.read_bytes()]
+        assert kept == []

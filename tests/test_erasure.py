@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.agent.seat import Answer
 from orchestrator.database import Database
 from orchestrator.errors import RunBusyError
 from orchestrator.events import ModelCalled
@@ -26,6 +27,7 @@ from orchestrator.memory.forgetting import Forgetting, Tombstone
 from orchestrator.team import lock
 from orchestrator.team.audit import Audit, AuditLine
 from orchestrator.team.base import RunResult
+from orchestrator.team.ledger import Ledger
 from tests.company import Company
 from tests.team.test_full_disk import fill_up
 
@@ -222,6 +224,8 @@ async def test_a_waiting_run_of_the_person_goes_with_its_journal(firm: Company) 
     firm.hire(script, members={**MEMBERS, "counter": {"tools": ["ask_person"]}})
     waiting = await say(firm, f"I move to {MARK}", "anna", "counter")
     assert waiting.state == "waiting"
+    with closing(Database(firm.home.ledger_db)) as database:
+        Ledger(database).post_answer(waiting.run_id, "another", Answer(f"To {MARK}"))
     await approve(firm, await say(firm, "Forget me", "anna"))
     assert traces(firm.home.root, MARK) == []
     async with firm.open() as runtime:

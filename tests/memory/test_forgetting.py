@@ -200,10 +200,11 @@ def test_retention_is_due_once_a_day_also_with_the_clock_put_back(past: Past) ->
 
 
 def test_a_tombstone_holds_numbers_and_neither_words_nor_names(past: Past) -> None:
-    past.say("I live in Quaxville", peer="anna", run="1")
+    for number in range(300):
+        past.say(f"I live in Quaxville, number {number}", peer="anna", run=str(number))
     forget(past, choosing(past).person("anna"))
     [stone] = forgetting(past).pending()
-    assert stone.counts == {"messages": 1, "conclusions": 0, "runs": 1}
+    assert stone.counts == {"messages": 300, "conclusions": 0, "runs": 300}
     assert forgetting(past).scrub()
     forgetting(past).scrubbed([stone.id], NOW)
     stored = past.database.path.read_bytes()
