@@ -312,13 +312,12 @@ def _batch(rows: Sequence[Any], most: int, now: datetime, *, flush: bool) -> Seq
         batch: list[Heard] = []
         room = _MOST_TOKENS
         for heard, row in waiting[:most]:
-            # What has failed goes alone, for one message may be to blame for all.
-            if batch and (row["tokens"] > room or row["attempts"]):
+            if batch and row["tokens"] > room:
                 break
             room -= row["tokens"]
             batch.append(heard)
             if row["attempts"]:
-                break
+                break  # what has failed goes alone, for one message may be to blame for all
         return batch
     return ()
 

@@ -251,6 +251,15 @@ async def test_a_clock_that_is_put_back_keeps_nothing_waiting(
     assert await derivation.think(thinker) == 1
 
 
+async def test_a_clock_that_is_put_back_makes_a_message_old_enough(
+    past: Past, derivation: Derivation, clock: Clock
+) -> None:
+    past.say("I hike with my dog.")
+    derivation.read()
+    clock.now -= timedelta(days=400)
+    assert await derivation.think(ScriptedThinker({"facts": [HIKES]})) == 1
+
+
 async def test_the_lease_of_a_process_that_is_gone_is_free(
     past: Past, derivation: Derivation
 ) -> None:

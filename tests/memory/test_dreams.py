@@ -17,6 +17,7 @@ from orchestrator.database import Database
 from orchestrator.errors import ModelUnavailable
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.dreams import dream, forget
+from orchestrator.memory.proposals import carry_out
 from orchestrator.memory.user_model import DreamReport
 from tests.memory.past import Past, by_topic
 from tests.memory.thinkers import Clock, ScriptedThinker
@@ -178,22 +179,19 @@ async def test_what_follows_is_kept_with_what_it_follows_from(mind: Mind) -> Non
     assert drawn.valid_from == DAY + timedelta(days=1)
 
 
-async def test_a_pattern_needs_two_messages(mind: Mind) -> None:
+@pytest.mark.parametrize(
+    ("premises", "kind"), [([0], "behaviour"), ([0, 1], "behaviour"), ([0, 2], "fate")]
+)
+async def test_a_pattern_needs_two_messages_and_a_kind(
+    mind: Mind, premises: list[int], kind: str
+) -> None:
     one = mind.believe("ann came late on Monday")
-    two = mind.believe("ann came late on Friday", days=1)
     (message,) = mind.known.get([one])[one].sources
-    same = mind.known.add(ME, "ann", "ann came late twice", by="x", at=DAY, sources=[message])
-    text = "ann often comes late"
-
-    def pattern(*premises: Any, kind: str = "behaviour") -> Mapping[str, Any]:
-        given = {"text": text, "premises": list(premises), "pattern": kind}
-        return {**NOTHING, "inductions": [given]}
-
-    assert (await mind.dream(pattern(one))).induced == 0
-    mind.believe("ann likes tea")
-    assert (await mind.dream(pattern(one, same))).induced == 0
-    mind.believe("ann likes milk")
-    assert (await mind.dream(pattern(one, two, kind="fate"))).induced == 0
+    same = mind.known.add(ME, "ann", "ann came late again", by="x", at=DAY, sources=[message])
+    other = mind.believe("ann came late on Friday", days=1)
+    ids = [(one, same, other)[place] for place in premises]
+    given = {"text": "ann often comes late", "premises": ids, "pattern": kind}
+    assert (await mind.dream({**NOTHING, "inductions": [given]})).induced == 0
 
 
 async def test_a_pattern_in_two_messages_is_kept(mind: Mind) -> None:
@@ -241,6 +239,19 @@ async def test_only_what_was_shown_of_this_peer_to_this_observer_is_a_premise(mi
     pair = [{"old": own, "new": of_bob}, {"old": told, "new": own}]
     mind.believe("ann has a cat that eats")
     assert (await mind.dream({**NOTHING, "updates": pair})).updated == 0
+
+
+async def test_what_another_has_said_of_a_peer_is_no_premise_even_where_it_was_shown(
+    mind: Mind,
+) -> None:
+    own = mind.believe("ann has a cat")
+    told = mind.believe("ann has a cat that bites", observer="bob")
+    given = [
+        {"text": "ann keeps a cat", "premises": [own, told]},
+        {"text": "ann keeps the cat", "premises": [own]},
+    ]
+    came = carry_out({"deductions": given}, [own, told], ME, "ann", mind.known, "x")
+    assert (came.deduced, mind.texts("deductive")) == (1, ["ann keeps the cat"])
 
 
 @pytest.mark.parametrize(
