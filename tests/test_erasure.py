@@ -113,6 +113,9 @@ def audited(company: Company) -> Sequence[AuditLine]:
 
 async def test_forget_me_leaves_nothing_of_a_person_in_the_whole_home(firm: Company) -> None:
     await talk(firm)
+    index = firm.home.profile("firm", "counter").index
+    index.mkdir(mode=0o700)
+    (index / "segment.bin").write_text(MARK, encoding="utf-8")
     asked = await say(firm, "Forget me", "anna")
     assert "messages" in asked.questions[0].text
     assert MARK not in asked.questions[0].text
