@@ -71,6 +71,15 @@ class TeamRecords:
     def forget(self, wish: Wish, asker: Asker) -> None:
         self._erasure.forget(self._found(wish, asker), by="themself", asking_run=asker.run)
 
+    def forget_topic(self, person: str, run: str, topic: str) -> Mapping[str, int]:
+        """Forget what a person has told about a topic; a member asks for it in a run of theirs, and
+        they have agreed.
+        """
+        wish, asker = Wish("topic", topic), Asker(person, "", run)
+        counts = self.count(wish, asker)
+        self.forget(wish, asker)
+        return counts
+
     def _counts(self, found: Sequence[Found]) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
         for each in found:

@@ -389,7 +389,17 @@ class Runtime:
         self, run: str, team: Team, request: Request, exchange: Exchange, watch: Watcher
     ) -> TeamRun:
         rehearsal = None if request.rehearsal is None else Path(request.rehearsal)
-        staff = TeamStaff(self._house, team, model=request.model, rehearsal=rehearsal)
+
+        def records(profile: str) -> TeamRecords:
+            return TeamRecords(self._house, self.erasure, team, profile)
+
+        staff = TeamStaff(
+            self._house,
+            team,
+            model=request.model,
+            rehearsal=rehearsal,
+            forget=lambda profile: records(profile).forget_topic,
+        )
         self._schooling.remember(run, staff)
         self._remembering.note(run, staff)
         return TeamRun(
@@ -401,7 +411,7 @@ class Runtime:
             ledger=self._ledger,
             exchange=exchange,
             watch=watch,
-            records=TeamRecords(self._house, self.erasure, team, request.target or CALL),
+            records=records(request.target or CALL),
         )
 
     def _target(self, team: Team, name: str | None) -> str | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from orchestrator.agent.prompt import system_prompt
-from orchestrator.agent.seat import Seat
+from orchestrator.agent.seat import Forget, Seat
 from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
 from orchestrator.errors import PersonError
@@ -151,12 +151,20 @@ class TeamStaff:
     """The profiles of one team in one run (`team.runs.Staff`)."""
 
     def __init__(
-        self, house: House, team: Team, *, model: str | None, rehearsal: Path | None
+        self,
+        house: House,
+        team: Team,
+        *,
+        model: str | None,
+        rehearsal: Path | None,
+        forget: Callable[[str], Forget] | None = None,
     ) -> None:
+        """`forget`: how a profile forgets."""
         self._house = house
         self.team = team
         self._model = model
         self._rehearsal = rehearsal
+        self._forget = forget
         self._seats: dict[str, Seat] = {}
         self._rehearsed = False
 
@@ -214,7 +222,7 @@ class TeamStaff:
             model=model.bind(toolset.schemas),
             window=model.window,
             toolset=toolset,
-            policy=Rules(member.approvals.ask, member.approvals.deny),
+            policy=Rules((*member.approvals.ask, "forget"), member.approvals.deny),
             journal=Journal(database),
             conversations=Conversations(database),
             sandbox=await self._sandbox(member, home),
@@ -226,6 +234,7 @@ class TeamStaff:
             memory=self._house.memory(home),
             people=self._house.user_model(home) if member.memory.observe else None,
             think=None if model.rehearsal else partial(ModelWriter, model),
+            forget=self._forget(profile) if self._forget is not None else None,
             nudge_turns=self._house.settings.skill_nudge_turns,
         )
 

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import InvalidToolCall
@@ -50,6 +51,7 @@ class Calls:
             conversations=seat.past,
             people=seat.people,
             person=person,
+            forget=partial(seat.forget, person, assignment.run) if seat.forget else None,
             thinker=self._thinker(),
         )
 
@@ -229,7 +231,8 @@ def malformed(call: InvalidToolCall) -> str:
 
 def _facts(call: Call, result: CallResult) -> dict[str, Any]:
     """What of a call is remembered beside its text."""
-    facts: dict[str, Any] = {"arguments": dict(call.arguments), "outcome": result.outcome}
+    told = {} if call.tool == "forget" else dict(call.arguments)  # else it would stay after all
+    facts: dict[str, Any] = {"arguments": told, "outcome": result.outcome}
     if "exit_code" in result.data:
         facts["exit_code"] = result.data["exit_code"]
     return facts

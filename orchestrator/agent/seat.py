@@ -51,6 +51,12 @@ Think = Callable[[Account, Callable[[Usage, Decimal | None], None]], Thinker]
 """Makes a thinker that is told on whose account it thinks, and tells what that has cost."""
 
 
+Forget = Callable[[str, str, str], Mapping[str, int]]
+"""Forgets for good what a person (first) has told the profile about a topic (third), as asked in a
+run (second); how much of what sort.
+"""
+
+
 @dataclass(frozen=True)
 class Seat:
     """Everything one profile works with; nothing of it is shared with another profile."""
@@ -75,6 +81,7 @@ class Seat:
     """What of `conversations` and `people` goes into a prompt."""
     people: EmbeddedUserModel | None = None
     think: Think | None = None
+    forget: Forget | None = None
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever reads a file to write it changed."""
     nudge_turns: int = 0

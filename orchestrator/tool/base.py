@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -76,6 +76,8 @@ class ToolContext:
     """What the profile believes about people; None: it keeps nothing about them."""
     person: str = "person"
     """For whom the work is done."""
+    forget: Callable[[str], Mapping[str, int]] | None = None
+    """Forgets for good what the person has told about a topic; how much of what sort."""
     thinker: Thinker | None = None
     """The profile's own model, for a tool that has something to think over."""
 

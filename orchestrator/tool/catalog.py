@@ -26,6 +26,7 @@ TOOLS = Registry(
         "recall": f"{_BUILTIN}.memory:Recall",
         "remember": f"{_BUILTIN}.people:Remember",
         "ask_about": f"{_BUILTIN}.people:AskAbout",
+        "forget": f"{_BUILTIN}.people:Forget",
         "skill_view": f"{_BUILTIN}.skill:SkillView",
         "skill_search": f"{_BUILTIN}.skill:SkillSearch",
         "skill_write": f"{_BUILTIN}.skill:SkillWrite",

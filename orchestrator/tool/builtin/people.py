@@ -1,7 +1,8 @@
-"""What a member does with its model of people: note something, and ask what is known."""
+"""What a member does with its model of people: note something, ask what is known, forget."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from pydantic import Field
@@ -70,6 +71,31 @@ class AskAbout:
             [f"[{each.ref}] {each.at:%Y-%m-%d} {each.by}: {each.text}" for each in answer.cited]
         )
         return ToolResult("\n".join(lines), {"cited": [each.ref for each in answer.cited]})
+
+
+class ForgetArguments(Arguments):
+    topic: str = Field(min_length=3, max_length=120, description="two to six telling words of it")
+
+
+class Forget:
+    """Forgets what the person it works for has told, once they have agreed."""
+
+    name: ClassVar[str] = "forget"
+    description: ClassVar[str] = (
+        "Forget for good what the person you work for has told you on a topic, when they want "
+        "that: messages, replies and what you know. They are asked first."
+    )
+    arguments: ClassVar[type[Arguments]] = ForgetArguments
+    idempotent: ClassVar[bool] = True
+
+    async def run(self, arguments: ForgetArguments, context: ToolContext) -> ToolResult:
+        if context.forget is None:
+            raise ToolFailed("this member cannot forget")
+        counts = await asyncio.to_thread(context.forget, arguments.topic)
+        gone = ", ".join(f"{number} {sort}" for sort, number in counts.items() if number)
+        if not gone:
+            return ToolResult("(empty) nothing was told that has all of these words", empty=True)
+        return ToolResult(f"forgotten: {gone}. Do not say it again.", dict(counts))
 
 
 def _people(context: ToolContext) -> UserModel:

@@ -61,3 +61,33 @@ async def test_what_is_known_comes_back_quoted_with_its_source(company: Company)
 async def test_of_a_stranger_nothing_is_made_up(company: Company) -> None:
     [done] = await results(company, calling("ask_about", question="Age?", person="eve"))
     assert done.preview.startswith("(empty) nothing is known of 'eve'")
+
+
+async def test_something_is_forgotten_when_the_person_agrees_and_not_before(
+    company: Company,
+) -> None:
+    company.hire([{"profile": "scribe", "say": "Noted."}])
+    await company.run("My locker has the code Zebrafish.", target="scribe", person="ann")
+    company.hire([calling("forget", topic="locker code zebrafish"), DONE])
+    asked = await company.run("Drop what I told you.", target="scribe", person="ann")
+    assert asked.state == "waiting"
+    assert holders(company, "Zebrafish") == {"memory.db"}
+    denied = await company.answer(asked.run_id, decision="deny")
+    assert denied is not None
+    assert holders(company, "Zebrafish") == {"memory.db"}
+    company.hire([calling("forget", topic="locker code zebrafish"), DONE])
+    again = await company.run("Drop what I told you.", target="scribe", person="ann")
+    done = await company.answer(again.run_id, decision="approve")
+    assert done is not None
+    assert done.state == "completed"
+    assert holders(company, "Zebrafish") == set()
+    assert holders(company, "zebrafish") == set()
+
+
+def holders(company: Company, word: str) -> set[str]:
+    """The files of the home that hold the word, what is not yet in its place included."""
+    return {
+        path.name.removesuffix("-wal")
+        for path in company.home.root.rglob("*")
+        if path.is_file() and word.encode() in path.read_bytes()
+    }
