@@ -42,9 +42,9 @@ _ABOUT = 300
 """Tokens on the person, for a member that does not speak with them."""
 
 _CANDIDATES = 12
-_NEAR = 0.45
+_NEAR = 0.38
 """Cosine from which a message fits without a word in common."""
-_NEARISH = 0.3
+_NEARISH = 0.25
 """Cosine from which it fits with words in common."""
 _PASSAGES = 4
 _PASSAGE = 400
