@@ -14,6 +14,7 @@ from orchestrator.memory.checking import stems
 _ALIEN = re.compile(
     r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`|\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|"
     r"\u00ab[^\u00bb\n]*\u00bb|(?<!\w)'[^'\n]{2,}'(?!\w)|^[ \t]*[>|][^\n]*$|"
+    r"\b(?:says?|said|saying|writes?|wrote|reads|answers?|replied|shouts?)\s*:[^\n]*|"
     r"^\W*(?:system|assistant|developer|user|human|tool|ai)\s*[:\]>][^\n]*$",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
