@@ -75,7 +75,7 @@ class Conversations:
         a resumed run adds nothing twice. `at`: when it was said (default: now).
         """
         when = (at or datetime.now(UTC)).astimezone(UTC).isoformat()
-        text, peer = storable(text), storable(peer)
+        text, peer, session = storable(text), storable(peer), storable(session)
         with self._database.transaction():
             self._database.execute(
                 "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)", session, platform, when
