@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,8 @@ async def test_a_fact_told_to_one_profile_reaches_no_other(
             company.events.clear()
             async with company.open() as runtime:
                 request = company.request(runtime, text, target=profile, session="shared")
-                asked = {**vars(request), "model": "custom/m", "rehearsal": None}
-                result = await runtime.run(type(request)(**asked), company.watch)
+                request = replace(request, model="custom/m", rehearsal=None)
+                result = await runtime.run(request, company.watch)
                 assert result.state == "completed", result.error
                 await runtime.remember()
             return [to_dict(event) for event in company.events]

@@ -38,7 +38,7 @@ class ToolSchema:
 
     name: str
     description: str
-    parameters: dict[str, Any]
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -96,7 +97,8 @@ class Tool(Protocol, Generic[A]):
     async def run(self, arguments: A, context: ToolContext) -> ToolResult: ...
 
 
-def json_schema(arguments: type[Arguments]) -> dict[str, Any]:
+@cache
+def json_schema(arguments: type[Arguments]) -> Mapping[str, Any]:
     """The arguments as a short JSON schema: titles gone, references resolved, `X | None` as `X`."""
     schema: dict[str, Any] = arguments.model_json_schema()
     definitions: dict[str, Any] = schema.pop("$defs", {})

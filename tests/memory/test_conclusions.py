@@ -19,6 +19,7 @@ from orchestrator.memory.rules import read
 from orchestrator.memory.user_model import Conclusion, Level
 
 ME = "firm/counter"
+KEY = "sk-proj-" + "a1B2" * 8
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
@@ -193,7 +194,7 @@ def test_nothing_is_drawn_from_what_is_not_there(book: Notebook) -> None:
     ("text", "kept"),
     [
         ("ann's password is hunter22secret", None),
-        ("ann uses sk-proj-abcdefghijklmnopqrstuvwxyz123456 for the weather service", "weather"),
+        (f"ann uses {KEY} for the weather service", "weather"),
     ],
 )
 def test_a_credential_is_never_kept(book: Notebook, text: str, kept: str | None) -> None:
