@@ -33,12 +33,12 @@ class TeamRecords:
         self._own = house.home.profile(team.name, profile)
         if profile == CALL:
             self.reach = (
-                f"This reached every profile of team {team.name}; other teams keep their own "
+                f"That is about every profile of team {team.name}; other teams keep their own "
                 "records: say the same to them."
             )
         else:
             self.reach = (
-                f"This reached {self._own.address} alone; to reach the whole team, say the same "
+                f"That is about {self._own.address} alone; to reach the whole team, say the same "
                 "to its supervisor."
             )
 
