@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from orchestrator.memory.user_model import Kind
@@ -40,7 +41,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class _Rule:
-    pattern: re.Pattern[str]
+    pattern: str
     text: str
     kind: Kind
     slot: str
@@ -48,9 +49,15 @@ class _Rule:
     fits: Callable[[str], bool] = lambda value: True
 
 
-def _said(pattern: str) -> re.Pattern[str]:
+def _said(pattern: str) -> str:
     """At the beginning of a clause, up to its end."""
-    return re.compile(rf"^(?:{_LEAD})*(?:{pattern})$", re.IGNORECASE)
+    return rf"^(?:{_LEAD})*(?:{pattern})$"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when it is first needed: all of them take as long as half of an import."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 _LEAD = (
@@ -311,13 +318,16 @@ _DOUBTFUL = re.compile(
     re.IGNORECASE,
 )
 _PERSONAL = re.compile(
-    r"\b(?:i|i'm|i've|me|my|mine|myself|we|our|us|always|never|remember|prefer)\b",
+    r"\b(?:i|i'm|i've|me|my|mine|myself|we|our|us|always|never|remember|prefer|keep in mind|"
+    r"forget)\b",
     re.IGNORECASE,
 )
 
 
 def read(text: str) -> Iterator[Statement]:
     """What the text says plainly of whoever says it, in order."""
+    if not _PERSONAL.search(_straight(text)):
+        return
     for clause in _clauses(text):
         statement = _statement(clause)
         if statement is not None:
@@ -328,13 +338,16 @@ def may_tell(text: str) -> bool:
     """Whether a model might find something about the speaker: not in an English order without a
     word about themselves.
     """
-    straight = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    straight = _straight(text)
     return not straight.isascii() or _PERSONAL.search(straight) is not None
 
 
+def _straight(text: str) -> str:
+    return text[:_MOST_CHARACTERS].replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+
+
 def _clauses(text: str) -> Iterator[str]:
-    straight = text[:_MOST_CHARACTERS].replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    plain = _QUOTED.sub(" … ", _CODE.sub(" ", straight))
+    plain = _QUOTED.sub(" … ", _CODE.sub(" ", _straight(text)))
     for line in _LINE.split(plain):
         if line.lstrip().startswith((">", "|")):
             continue
@@ -349,12 +362,12 @@ def _clauses(text: str) -> Iterator[str]:
 
 
 def _statement(clause: str) -> Statement | None:
-    if (left := _LEFT.match(clause)) is not None and len(clause) < _LONGEST:
+    if (left := _compiled(_LEFT).match(clause)) is not None and len(clause) < _LONGEST:
         where = left["x"] or left["y"]
         text = f"{{who}} has left {where}" if where else "{who} has left the job"
         return Statement(text, "event", "employer", "", "replaces")
     for rule in _RULES:
-        match = rule.pattern.match(clause)
+        match = _compiled(rule.pattern).match(clause)
         if match is None:
             continue
         parts = {name: part.strip(" ,'\"") for name, part in match.groupdict().items() if part}

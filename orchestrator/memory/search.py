@@ -84,7 +84,8 @@ class ConversationSearch:
         candidates = max(_CANDIDATES, most)
         text = unicodedata.normalize("NFC", storable(query))  # else accents divide words
         words = self.index.by_words(content_words(text), candidates, scope, tools=tools)
-        vector = self.meaning(text) if vector is None else vector
+        if vector is None and self.index.has_meanings():
+            vector = self.meaning(text)
         cosines: Mapping[int, float] = {}
         if vector is not None:
             cosines = self.index.by_meaning(vector, list(words), candidates, scope)
