@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.address import SUPERVISOR, member
+from orchestrator.cli.member_memory import member_memory
 from orchestrator.cli.output import Screen, columns, one_line, print_json
-from orchestrator.cli.places import cache, home, read_team
-from orchestrator.cli.target import find
+from orchestrator.cli.places import cache
 from orchestrator.database import Database
 from orchestrator.index import Embedder
 from orchestrator.memory import ConversationSearch, Found, Message, Scope, moment
@@ -50,7 +49,8 @@ def search(
         moment(since) if since is not None else None,
         moment(until, end=True) if until is not None else None,
     )
-    with _past(where) as past:
+    with member_memory(where) as member:
+        past = member.past
         past.embed_missing(_EMBED_NOW)
         hits = past.search(query, scope, tools=tools)
         rows = [_row(hit, *past.conversations.around(hit.message)) for hit in hits]
@@ -79,10 +79,13 @@ def search(
 
 
 def reindex(*, where: str, as_json: bool) -> int:
-    """Build the member's index anew, words first."""
-    with _past(where) as past, Screen(sys.stderr) as screen:
+    """Build the member's index of messages and of conclusions anew, words first."""
+    with member_memory(where) as member, Screen(sys.stderr) as screen:
+        past, conclusions = member.past, member.people.conclusions_store
         past.index.rebuild()
+        conclusions.rebuild()
         done = _embed_all(past, screen)
+        conclusions.embed_missing()
         total, waiting = len(past.index), past.index.missing()
     if as_json:
         print_json({"messages": total, "vectors": done, "without_vector": waiting})
@@ -175,15 +178,3 @@ def _message(message: Message) -> Mapping[str, Any]:
         "run": message.run,
         "text": message.text,
     }
-
-
-@contextmanager
-def _past(where: str) -> Generator[ConversationSearch]:
-    target = find(where)
-    team = read_team(target.team, target.project)
-    name = member(team, target.profile) if target.profile else None
-    home().create()
-    profile = home().profile(team.name, name or SUPERVISOR)
-    profile.create()
-    with closing(Database(profile.memory_db)) as database:
-        yield ConversationSearch(database, Embedder().embed)

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing, contextmanager
-
-from orchestrator.cli.address import SUPERVISOR, member
+from orchestrator.cli.member_memory import member_memory
 from orchestrator.cli.output import Screen, one_line, print_json
-from orchestrator.cli.places import home, read_team
-from orchestrator.cli.target import find
-from orchestrator.database import Database
 from orchestrator.errors import PersonError
-from orchestrator.index import Embedder
-from orchestrator.memory import (
-    Context,
-    ConversationSearch,
-    EmbeddedUserModel,
-    MemoryConfig,
-    PromptMemory,
-)
+from orchestrator.memory import Context
 
 _EMBED_NOW = 64
 """Messages that get vectors while a person waits; 0.02 s each."""
@@ -28,10 +15,15 @@ _MOST_CHARACTERS = 200
 def context(
     *, where: str, query: str, person: str, session: str | None, tokens: int | None, as_json: bool
 ) -> int:
-    """The parts of a prompt that come from memory, with their tokens; nothing is changed by it."""
+    """The parts of a prompt that come from memory, with their tokens, for a model with a window
+    that has room for them; the member's next turn is not changed by it.
+    """
     if tokens is not None and tokens < 1:
         raise PersonError(f"--tokens {tokens} leaves no room; give a number above 0")
-    with _memory(where) as (memory, config):
+    with member_memory(where) as member:
+        member.read_new()
+        member.past.embed_missing(_EMBED_NOW)
+        memory, config = member.prompts, member.config
         given = memory.for_turn(
             person=person,
             session=session or "",
@@ -62,19 +54,3 @@ def _show(given: Context, screen: Screen) -> None:
             screen.line(f"    {item.ref}, {item.tokens} tokens: {item.why}", "quiet")
     if not given.tokens:
         screen.line("nothing is known that fits")
-
-
-@contextmanager
-def _memory(where: str) -> Generator[tuple[PromptMemory, MemoryConfig]]:
-    target = find(where)
-    team = read_team(target.team, target.project)
-    name = (member(team, target.profile) if target.profile else None) or SUPERVISOR
-    home().create()
-    profile = home().profile(team.name, name)
-    profile.create()
-    embed = Embedder().embed
-    with closing(Database(profile.memory_db)) as database:
-        past = ConversationSearch(database, embed)
-        past.embed_missing(_EMBED_NOW)
-        people = EmbeddedUserModel(database, profile.address, past, embed)
-        yield PromptMemory(database, past, people), team.memory(name)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.cli.address import SUPERVISOR, member
+from orchestrator.cli.member_memory import member_memory
 from orchestrator.cli.output import Screen, one_line, print_json
-from orchestrator.cli.places import home, read_team
-from orchestrator.cli.target import find
-from orchestrator.database import Database
 from orchestrator.errors import PersonError
-from orchestrator.index import Embedder
-from orchestrator.memory import Conclusion, ConversationSearch, EmbeddedUserModel
+from orchestrator.memory import Conclusion
+from orchestrator.memory.peers import Peers
 
 _EMBED_NOW = 32
 """Conclusions that get vectors while a person waits; 0.02 s each."""
@@ -23,7 +19,9 @@ _EMBED_NOW = 32
 
 def card(*, where: str, person: str, as_json: bool) -> int:
     """What a member knows of a person, what the rules can read of new messages included."""
-    with _people(where) as people:
+    with member_memory(where) as member:
+        member.read_new()
+        people = member.people
         lines = people.card_now(person)
         names = people.conclusions_store.peers.names(person)
     if as_json:
@@ -49,7 +47,9 @@ def conclusions(
     as_json: bool,
 ) -> int:
     """What a member believes, and why."""
-    with _people(where) as people:
+    with member_memory(where) as member:
+        member.read_new()
+        people = member.people
         people.conclusions_store.embed_missing(_EMBED_NOW)
         found = asyncio.run(
             people.conclusions(person, observer=observer, query=query, history=history)
@@ -68,21 +68,15 @@ def conclusions(
 
 def link(*, where: str, names: Sequence[str], remove: bool, as_json: bool) -> int:
     """Join names of one person, part them, or list what is joined."""
-    with _people(where) as people:
-        store = people.conclusions_store
+    with member_memory(where) as member:
+        store = member.people.conclusions_store
         if remove:
-            if not names:
-                raise PersonError("name what is no longer linked: --remove NAME …")
-            strange = [name for name in names if not store.peers.unlink(name)]
-            if strange:
-                raise PersonError(
-                    f"{', '.join(map(repr, strange))} is linked to nothing; "
-                    f"see: retinue memory link {where}"
-                )
+            _part(store.peers, names, where)
         elif len(names) == 1:
             raise PersonError(f"{names[0]!r} alone is linked to nothing; give two names or more")
-        for alias in names[1:] if not remove else ():
-            store.link(alias, names[0])
+        else:
+            for alias in names[1:]:
+                store.link(alias, names[0])
         links = store.peers.links()
     if as_json:
         print_json([{"name": alias, "person": peer} for alias, peer in links.items()])
@@ -95,9 +89,24 @@ def link(*, where: str, names: Sequence[str], remove: bool, as_json: bool) -> in
     return 0
 
 
+def _part(peers: Peers, names: Sequence[str], where: str) -> None:
+    """Let each of the names stand for itself again, all or none."""
+    if not names:
+        raise PersonError("name what is no longer linked: --remove NAME …")
+    linked = peers.links()
+    if strange := [name for name in names if name not in linked]:
+        raise PersonError(
+            f"{', '.join(map(repr, strange))} is linked to nothing; "
+            f"see: retinue memory link {where}"
+        )
+    for name in names:
+        peers.unlink(name)
+
+
 def status(*, where: str, as_json: bool) -> int:
     """What waits to be understood, and how much there is."""
-    with _people(where, read=False) as people:
+    with member_memory(where) as member:
+        people = member.people
         queue = people.derivation.status()
         counts = people.conclusions_store.counts()
     if as_json:
@@ -145,21 +154,3 @@ def _headline(each: Conclusion) -> str:
         if numbers:
             parts.append(f"{title} {', '.join(map(str, numbers[:5]))}")
     return f"c{each.id}  {since}  {each.observer} on {each.observed}: {', '.join(parts)}"
-
-
-@contextmanager
-def _people(where: str, *, read: bool = True) -> Generator[EmbeddedUserModel]:
-    """The user model of the member; `read`: after the rules have read what is new."""
-    target = find(where)
-    team = read_team(target.team, target.project)
-    name = (member(team, target.profile) if target.profile else None) or SUPERVISOR
-    home().create()
-    profile = home().profile(team.name, name)
-    profile.create()
-    embedder = Embedder()
-    with closing(Database(profile.memory_db)) as database:
-        past = ConversationSearch(database, embedder.embed)
-        people = EmbeddedUserModel(database, profile.address, past, embedder.embed)
-        if read and team.memory(name).observe:
-            people.derivation.read()
-        yield people

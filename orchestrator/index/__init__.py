@@ -8,7 +8,13 @@ from orchestrator.index.embedder import DIMENSION, MODEL, Embedder, EmbedderMiss
 from orchestrator.index.nearest import Embed, StoredVectors, VectorSearch
 from orchestrator.index.tokenizer import TOKENIZER, count_tokens, pieces
 from orchestrator.index.vectors import from_int8, stack_int8, to_int8
-from orchestrator.index.words import TOKENIZE, content_words, hidden_words, match_any
+from orchestrator.index.words import (
+    TOKENIZE,
+    content_words,
+    hidden_words,
+    match_any,
+    rebuild_table,
+)
 
 __all__ = [
     "DIMENSION",
@@ -28,6 +34,7 @@ __all__ = [
     "match_any",
     "open_vectors",
     "pieces",
+    "rebuild_table",
     "stack_int8",
     "to_int8",
 ]

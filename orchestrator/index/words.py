@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import functools
 import re
+import sqlite3
 from collections.abc import Iterator, Sequence
+
+from orchestrator.database import Database
+from orchestrator.errors import HomeError
 
 TOKENIZE = "porter unicode61 remove_diacritics 2"
 """FTS5's tokenizer for prose: English stems, accents dropped."""
@@ -48,6 +52,31 @@ def hidden_words(text: str) -> str:
     """
     parts = (_SEAM.sub(" ", word) for word in dict.fromkeys(_COMPOUND.findall(text)))
     return " ".join([*parts, *dict.fromkeys(_pairs(text))])
+
+
+def rebuild_table(database: Database, table: str) -> None:
+    """Index the content of an FTS5 table anew, also where its index is so damaged that SQLite can
+    neither open nor drop it.
+    """
+    rebuild = f"INSERT INTO {table} ({table}) VALUES ('rebuild')"
+    with database.transaction():
+        try:
+            database.execute(rebuild)
+        except (sqlite3.DatabaseError, HomeError):
+            _empty(database, table)
+            database.execute(rebuild)
+
+
+def _empty(database: Database, table: str) -> None:
+    """Make a damaged table like a new one."""
+    row = database.one("SELECT sql FROM sqlite_master WHERE name = ?", table)
+    assert row is not None
+    fresh = f"{table}_fresh"
+    database.execute(re.sub(rf"\b{table}\b", fresh, row["sql"], count=1))
+    for part in ("data", "idx", "docsize", "config"):
+        database.execute(f"DELETE FROM {table}_{part}")
+        database.execute(f"INSERT INTO {table}_{part} SELECT * FROM {fresh}_{part}")
+    database.execute(f"DROP TABLE {fresh}")
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from orchestrator.index import (
     hidden_words,
     match_any,
     pieces,
+    rebuild_table,
     to_int8,
 )
 from orchestrator.memory.conversations import storable
@@ -434,9 +435,7 @@ class Conclusions:
     def rebuild(self) -> None:
         """Index the words anew, and drop the vectors that cannot be read."""
         with self._database.transaction():
-            self._database.execute(
-                "INSERT INTO conclusion_words (conclusion_words) VALUES ('rebuild')"
-            )
+            rebuild_table(self._database, "conclusion_words")
             self._database.execute(
                 f"DELETE FROM {VECTORS} WHERE length(vector) <> "
                 f"(SELECT length(vector) FROM {VECTORS} ORDER BY stamp DESC LIMIT 1)"

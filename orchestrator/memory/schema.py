@@ -6,10 +6,8 @@ and vectors are made from.
 
 from __future__ import annotations
 
-import sqlite3
-
 from orchestrator.database import Database, Schema
-from orchestrator.index import TOKENIZE, hidden_words
+from orchestrator.index import TOKENIZE, hidden_words, rebuild_table
 
 TALK = "message_words"
 """Words of what people and members said."""
@@ -45,22 +43,7 @@ def rebuild_words(database: Database) -> None:
     """Index the words of all messages anew, whatever is in the tables."""
     with database.transaction():
         for table in _TABLES:
-            rebuild = f"INSERT INTO {table} ({table}) VALUES ('rebuild')"
-            try:
-                database.execute(rebuild)
-            except sqlite3.DatabaseError:
-                _empty(database, table)
-                database.execute(rebuild)
-
-
-def _empty(database: Database, table: str) -> None:
-    """Make a table that FTS5 cannot even open, or drop, like a new one."""
-    fresh = f"{table}_fresh"
-    database.execute(_TABLES[table].replace(f"TABLE {table} ", f"TABLE {fresh} "))
-    for part in ("data", "idx", "docsize", "config"):
-        database.execute(f"DELETE FROM {table}_{part}")
-        database.execute(f"INSERT INTO {table}_{part} SELECT * FROM {fresh}_{part}")
-    database.execute(f"DROP TABLE {fresh}")
+            rebuild_table(database, table)
 
 
 def _index_old_messages(database: Database) -> None:

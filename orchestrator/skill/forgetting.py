@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from orchestrator.database import Database
+from orchestrator.index import rebuild_table
 from orchestrator.skill.evidence import SCHEMA as EVIDENCE
 from orchestrator.skill.index import SCHEMA as INDEX
 from orchestrator.skill.tasks import SCHEMA as TASKS
@@ -29,4 +30,4 @@ def forget_runs(database: Database, runs: Collection[str], briefs: Collection[st
 def rebuild_words(database: Database) -> None:
     """Index the words of the skills anew, so that the file holds none of a removed one."""
     database.migrate(INDEX)
-    database.execute("INSERT INTO skill_words (skill_words) VALUES ('rebuild')")
+    rebuild_table(database, "skill_words")

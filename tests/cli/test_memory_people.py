@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
+from orchestrator.database import Database
+from orchestrator.home import Home
 from tests.cli.project import Project
 
 
@@ -75,3 +79,14 @@ def test_the_status_says_what_waits_for_a_model(talked: Project) -> None:
     assert status["conclusions"] == {"explicit": 2, "past": 1}
     shown = talked.type("memory", "status", "desk/writer").out
     assert "waiting for a model: 2 messages" in shown
+
+
+def test_a_damaged_index_of_conclusions_is_built_anew(talked: Project, home: Home) -> None:
+    asked = ("memory", "conclusions", "desk/writer", "semicolons", "--json")
+    before = talked.type(*asked).data
+    with closing(Database(home.profile("desk", "writer").memory_db)) as database:
+        database.execute("DELETE FROM conclusion_words_data")
+    broken = talked.type(*asked)
+    assert "retinue memory reindex" in broken.err
+    assert talked.type("memory", "reindex", "desk/writer").code == 0
+    assert talked.type(*asked).data == before
