@@ -94,7 +94,7 @@ def measure() -> Sequence[Figure]:
             )
 
         def begin_anew(n: int) -> None:
-            memory.drop()
+            database.execute("DELETE FROM session_notes")
             ask(n, TALK)
 
         ask(0, TALK)  # loads the tokenizer and the vectors

@@ -41,7 +41,7 @@ _QUERY_CHARACTERS = 2_000
 _ABOUT = 300
 """Tokens on the person, for a member that does not speak with them."""
 
-_CANDIDATES = 12
+_CANDIDATES = 50
 _NEAR = 0.38
 """Cosine from which a message fits without a word in common."""
 _NEARISH = 0.25
@@ -163,10 +163,6 @@ class PromptMemory:
         vector = self._past.meaning(query)
         notes = self.notes.on_person(person, query, most // 2, most // 2, vector)
         return Context(most, notes.text, parts=notes.parts)
-
-    def drop(self, session: str | None = None) -> int:
-        """See `NoteBook.drop`."""
-        return self.notes.drop(session)
 
     def _shown(self, said: Sequence[_Said], share: int) -> tuple[tuple[Turn, ...], Part]:
         own = self._people.address

@@ -145,12 +145,6 @@ class NoteBook:
             notes.made_after,
         )
 
-    def drop(self, session: str | None = None) -> int:
-        """Forget the notes of a session, or all; they are made anew. How many there were."""
-        if session is None:
-            return self._database.execute("DELETE FROM session_notes")
-        return self._database.execute("DELETE FROM session_notes WHERE session = ?", session)
-
     def on_person(
         self, person: str, query: str, card: int, conclusions: int, vector: Vectors | None
     ) -> Notes:

@@ -7,16 +7,17 @@ every summary that covers it, and what was built on that, for they may repeat it
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from orchestrator.database import Database, Schema
-from orchestrator.errors import RetinueError, ToolRetry
+from orchestrator.errors import RetinueError, RunStopped, ToolRetry, Unavailable
 from orchestrator.index import count_tokens, pieces
 from orchestrator.memory.conversations import storable
 from orchestrator.memory.quoting import defused, on_one_line
@@ -89,11 +90,14 @@ _BACKLOG = 200
 """
 _GOES_ON = timedelta(days=3)
 """After which a talk that nobody has gone on with is worth no model, either."""
+_LOOKED_AT = 100
+"""Sessions that are looked at for something to sum up."""
 _AT_ONCE = 12
 """Summaries of one session before it is another one's turn."""
 _READ_TOKENS = 6_000
-_READ_TOKENS_SMALL = 1_500
-"""Of a talk that a model reads for one summary; less for one that only reads."""
+"""Of a talk that a model reads for one summary."""
+_MOST_CHARACTERS = 8_000
+"""Of a message that are read."""
 _ATTEMPTS = 3
 """Failures of a model after which a rule does it."""
 _PAUSE = timedelta(minutes=5)
@@ -190,46 +194,28 @@ class Summaries:
 
         What a thinker fails at is tried again later, and in the end done by rule.
         """
-        made = sessions = 0
-        for session in self._waiting():
-            if sessions >= most_sessions:
+        made = asked = 0
+        for session in await asyncio.to_thread(self._waiting):
+            if asked >= most_sessions:
                 break
-            some = await self._summarise(session, thinker)
-            made += some
-            sessions += some > 0
+            before = made
+            try:
+                made += await self._summarise(session, thinker)
+            except (RunStopped, Unavailable) as error:
+                log.warning("session %s has no summary yet: %s", session, error)
+                break
+            except RetinueError as error:
+                log.warning("session %s has no summary yet: %s", session, error)
+                asked += 1
+            asked += made > before
         return made
-
-    def drop(self, session: str) -> int:
-        """Delete the summaries and the title of a session; they are made anew from what is left
-        there. How many summaries there were.
-        """
-        with self._database.transaction():
-            self._database.execute("DELETE FROM titles WHERE session = ?", session)
-            self._await(session)
-            return self._database.execute("DELETE FROM summaries WHERE session = ?", session)
-
-    def drop_covering(self, messages: Collection[int]) -> int:
-        """Delete the summaries that cover any of the messages, those built on them, and the titles
-        of their sessions; how many summaries. Deleting the messages does the same.
-        """
-        gone = 0
-        with self._database.transaction():
-            for message in messages:
-                row = self._database.one("SELECT session FROM messages WHERE id = ?", message)
-                if row is not None:
-                    gone += self._database.execute(
-                        "DELETE FROM summaries WHERE session = ? AND last >= ?",
-                        row["session"],
-                        message,
-                    )
-                    self._database.execute("DELETE FROM titles WHERE session = ?", row["session"])
-                    self._await(row["session"])
-        return gone
 
     def _waiting(self) -> Sequence[str]:
         rows = self._database.all(
-            "SELECT session FROM unsummarised WHERE not_before <= ? ORDER BY not_before, session",
+            "SELECT session FROM unsummarised WHERE not_before <= ? ORDER BY not_before, session "
+            "LIMIT ?",
             _stored(self._clock()),
+            _LOOKED_AT,
         )
         return [row["session"] for row in rows]
 
@@ -241,18 +227,19 @@ class Summaries:
 
     async def _summarise(self, session: str, thinker: Thinker | None) -> int:
         made = 0
-        writer = thinker if self._may_ask(session) else None
+        may_ask = thinker is not None and await asyncio.to_thread(self._may_ask, session)
+        writer = thinker if may_ask else None
         for _ in range(_AT_ONCE):
-            due = self._due(session)
+            due = await asyncio.to_thread(self._due, session)
             if due is None:
                 break
             try:
                 lines, title = await _write(due, writer)
-            except RetinueError as error:
-                self._put_off(session)
-                log.warning("session %s has no summary yet: %s", session, error)
-                break
-            made += self._keep(due, lines, title, RULE if writer is None else writer.name)
+            except RetinueError:
+                await asyncio.to_thread(self._put_off, session)
+                raise
+            by = RULE if writer is None else writer.name
+            made += await asyncio.to_thread(self._keep, due, lines, title, by)
         return made
 
     def _due(self, session: str) -> _Due | None:
@@ -346,13 +333,11 @@ class Summaries:
 
 async def _write(due: _Due, thinker: Thinker | None) -> tuple[Sequence[Line], str]:
     """The lines of the summary, and the title where a model gives one. Raises RetinueError."""
-    said = [Line(row["peer"], redact(row["text"])) for row in due.messages]
-    if due.earlier is not None:
-        said = [*due.earlier.lines, *said]
+    said = await asyncio.to_thread(_said, due)
     most = SHORT_TOKENS if due.tier == "short" else LONG_TOKENS
     if thinker is None:
-        return telling(said, most), ""
-    source = _source(said, _READ_TOKENS if thinker.careful else _READ_TOKENS_SMALL)
+        return await asyncio.to_thread(telling, said, most), ""
+    source = _source(said, _READ_TOKENS)
     prompt = (
         f"Sum up this conversation in at most {most // 2} words: what was asked, decided and done, "
         "by whom, with names, dates and figures as they were given; nothing that was not said. "
@@ -366,6 +351,11 @@ async def _write(due: _Due, thinker: Thinker | None) -> tuple[Sequence[Line], st
         raise ToolRetry(f"{thinker.name} has put figures into a summary: {sorted(strange)[:3]}")
     head = pieces(text, most, 1)
     return [Line("", head[0] if head else text)], _title(str(written.get("title", "")))
+
+
+def _said(due: _Due) -> Sequence[Line]:
+    lines = [Line(row["peer"], redact(row["text"][:_MOST_CHARACTERS])) for row in due.messages]
+    return [*due.earlier.lines, *lines] if due.earlier is not None else lines
 
 
 def _source(said: Sequence[Line], most_tokens: int) -> str:

@@ -217,18 +217,6 @@ async def test_a_message_that_is_taken_back_is_in_no_summary(past: Past) -> None
     assert tiers(summaries.of("talk")) == [("short", 2, 21)]
 
 
-async def test_they_can_be_dropped_by_message_and_by_session(past: Past) -> None:
-    talk(past, 40)
-    talk(past, 20, session="other")
-    summaries = Summaries(past.database)
-    await summaries.summarise(None)
-    assert summaries.drop_covering([25]) == 1
-    assert tiers(summaries.of("talk")) == [("short", 1, 20)]
-    assert summaries.drop("other") == 1
-    assert summaries.of("other") == []
-    assert await summaries.summarise(None) == 2
-
-
 async def test_what_was_forgotten_while_the_model_wrote_is_not_kept(past: Past) -> None:
     talk(past, 20)
     summaries = Summaries(past.database)
