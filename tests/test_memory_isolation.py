@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from orchestrator.database import Database
 from orchestrator.events import to_dict
 from orchestrator.home import Home
+from orchestrator.memory import ConversationSearch, EmbeddedUserModel
+from orchestrator.memory.transfer import export
 from tests.company import Company
 from tests.model.servers import Answer, OpenAIDouble, Request, ToolUse
 from tests.team.test_isolation import holders
@@ -33,7 +35,6 @@ PLACES = {
 FACTS = {
     "facts": [
         {
-            "message": 0,
             "quote": "Bob keeps {marker}",
             "about": "Bob",
             "kind": "attribute",
@@ -74,6 +75,15 @@ def table(home: Home, name: str) -> str:
         return str([tuple(row) for row in database.all(f"SELECT * FROM {name}")])
 
 
+def exported(home: Home, profile: str) -> str:
+    """The profile's memory as it would be carried away, and its cards."""
+    own = home.profile("firm", profile)
+    with closing(Database(own.memory_db)) as database:
+        people = EmbeddedUserModel(database, own.address, ConversationSearch(database))
+        store = people.conclusions_store
+        return "\n".join([*export(database, own.address, store), *people.card_now("person")])
+
+
 @pytest.mark.slow
 @given(place=st.sampled_from(sorted(PLACES)))
 @settings(
@@ -110,6 +120,8 @@ async def test_a_fact_told_to_one_profile_reaches_no_other(
         for profile in ("counter", None, "scribe"):
             events = await tell(profile, "Where is the vault, what does Bob keep, where do I live?")
             assert marker not in str(events)
+            assert marker not in exported(company.home, profile or "supervisor")
+        assert marker in exported(company.home, "keeper")
         later = [str(request.body) for request in server.posts[planted:]]
     assert later
     assert not [prompt for prompt in later if marker in prompt]

@@ -14,9 +14,9 @@ from orchestrator.events import Watcher
 from orchestrator.memory import (
     Conversations,
     ConversationSearch,
-    EmbeddedUserModel,
     PromptMemory,
     Thinker,
+    UserModel,
 )
 from orchestrator.model.base import Account, BoundModel, Meter, Usage
 from orchestrator.profile.schema import Member
@@ -79,7 +79,7 @@ class Seat:
     """Search in `conversations`."""
     memory: PromptMemory | None = None
     """What of `conversations` and `people` goes into a prompt."""
-    people: EmbeddedUserModel | None = None
+    people: UserModel | None = None
     think: Think | None = None
     forget: Forget | None = None
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)

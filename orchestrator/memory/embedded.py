@@ -92,9 +92,6 @@ class EmbeddedUserModel:
 
         return await asyncio.to_thread(keep)
 
-    async def delete(self, conclusions: Collection[int]) -> int:
-        return await asyncio.to_thread(self.conclusions_store.delete, conclusions)
-
     async def ask(
         self, observed: str, question: str, *, level: AskLevel, thinker: Thinker | None
     ) -> AskAnswer:

@@ -124,9 +124,12 @@ class Thinker(Protocol):
 
 
 class UserModel(Protocol):
-    """The user model of one profile. Messages reach it through the profile's conversations: what
-    was said there since is its queue, so that nothing is lost when it, or a server behind it, is
-    down.
+    """The user model of one profile, which is one workspace.
+
+    Messages reach it through the profile's conversations: what was said there since is its queue,
+    so that nothing is lost when it, or a server behind it, is down. Ids are the profile's own
+    numbers; a server's are kept in a table beside them. A thinker is for a backend that has no
+    model of its own.
     """
 
     async def card(self, observed: str, *, observer: str | None = None) -> Sequence[str]:
@@ -159,10 +162,6 @@ class UserModel(Protocol):
         sources: Collection[int] = (),
     ) -> Conclusion | None:
         """Keep a statement as somebody's note; None when nothing of it may be kept."""
-        ...
-
-    async def delete(self, conclusions: Collection[int]) -> int:
-        """Take conclusions out for good, with what was drawn from them alone."""
         ...
 
     async def ask(
