@@ -57,9 +57,11 @@ from orchestrator.team.supervisor import CALL
 from orchestrator.team.supervisor_prompt import request_text
 from orchestrator.team.supervisor_prompt import system_prompt as supervisor_prompt
 from orchestrator.team.workflow import resolve_inputs
+from orchestrator.text.unicode import well_formed
 from orchestrator.tool.catalog import CORE, TOOLS
 
 MOST_TASK_CHARS = 200_000
+MOST_NAME_CHARS = 200
 
 _TAKE_OVER_TRIES = 15
 _TAKE_OVER_SECONDS = 0.2
@@ -158,6 +160,7 @@ class Runtime:
         """
         team = request.team
         target = self._target(team, request.target)
+        _refuse_as_person(team, request.person)
         if len(request.task) > MOST_TASK_CHARS:
             raise PersonError(
                 f"the task has {len(request.task):,} characters, at most {MOST_TASK_CHARS:,} are "
@@ -452,6 +455,18 @@ class Runtime:
 
 def _new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _refuse_as_person(team: Team, name: str) -> None:
+    """Raise PersonError for a name that is none, or that would speak as one of the team."""
+    if not name.strip() or len(name) > MOST_NAME_CHARS or name != well_formed(name):
+        raise PersonError(f"{name[:50]!r} is no name of a person; give the id they have there")
+    if name.casefold() in {f"{team.name}/{each}" for each in (CALL, *_profiles(team))}:
+        raise PersonError(f"{name!r} is a member of the team; give the person another id")
+
+
+def _profiles(team: Team) -> Sequence[str]:
+    return [member.profile for member in team.members]
 
 
 def _workflow(team: Team, name: str) -> Workflow:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import pytest
+
 from orchestrator.database import Database
+from orchestrator.errors import PersonError
 from orchestrator.memory import ConversationSearch, EmbeddedUserModel
 from tests.company import Company
 
@@ -79,3 +82,12 @@ async def test_a_process_that_dies_before_it_remembers_makes_up_for_it(company: 
     await company.run("I live in Paris.", target="scribe")
     await told(company, "How are you?", target="scribe")
     assert known(company, "scribe") == ["IDENTITY: lives in Paris"]
+
+
+@pytest.mark.parametrize("name", ["firm/scribe", "Firm/Supervisor", " ", "x" * 300, "ann\udce9"])
+async def test_nobody_speaks_under_the_name_of_a_member_or_of_nobody(
+    company: Company, name: str
+) -> None:
+    company.hire([{"profile": "scribe", "say": "Noted."}])
+    with pytest.raises(PersonError, match="name of a person|member of the team"):
+        await told(company, "I live in Paris.", target="scribe", person=name)

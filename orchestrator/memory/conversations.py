@@ -91,7 +91,7 @@ class Conversations:
                 kind,
                 text,
                 tokens,
-                storable(json.dumps(extra or {}, ensure_ascii=False)),
+                _json(extra or {}),
                 when,
                 hidden_words(text) if kind != "tool" else "",
             )
@@ -227,6 +227,15 @@ class Conversations:
     def _id(self, run: str, key: str) -> int | None:
         row = self._database.one("SELECT id FROM messages WHERE run = ? AND key = ?", run, key)
         return row["id"] if row is not None else None
+
+
+def _json(extra: dict[str, Any]) -> str:
+    """As JSON that SQLite reads, too, which knows no infinity."""
+    try:
+        return storable(json.dumps(extra, ensure_ascii=False, allow_nan=False))
+    except ValueError:
+        finite = json.loads(json.dumps(extra), parse_constant=lambda _: None)
+        return storable(json.dumps(finite, ensure_ascii=False))
 
 
 def storable(text: str) -> str:

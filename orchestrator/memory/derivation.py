@@ -330,7 +330,7 @@ def _heard(row: Any) -> Heard | None:
         peer, text = extra.get("person"), extra.get("words")
     elif row["kind"] != "said":
         return None
-    if not peer or not text:
+    if not (isinstance(peer, str) and isinstance(text, str) and peer and text):
         return None
     return Heard(row["id"], peer, text, datetime.fromisoformat(row["at"]))
 

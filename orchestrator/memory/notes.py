@@ -183,14 +183,15 @@ class NoteBook:
     def _fitting(
         self, person: str, query: str, vector: Vectors | None
     ) -> Sequence[tuple[Conclusion, float]]:
-        """What is held of the person, and what the person has told of others, best first."""
-        store = self._people.conclusions_store
+        """What is held of the person, and what the person has told of others, best first; not what
+        others have told of the person, which was not meant for them.
+        """
+        store, own = self._people.conclusions_store, self._people.address
         found = [
-            *store.search(query, person, most=_CANDIDATES, query_vector=vector),
+            *store.search(query, person, observer=own, most=_CANDIDATES, query_vector=vector),
             *store.search(query, observer=person, most=_CANDIDATES, query_vector=vector),
         ]
-        best = sorted(found, key=lambda pair: -pair[1])
-        return list({each.id: (each, score) for each, score in reversed(best)}.values())[::-1]
+        return sorted(found, key=lambda pair: -pair[1])
 
     def _told(self, conclusion: Conclusion) -> str:
         """A conclusion with how sure it is: what a peer has told is that peer's word."""

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from orchestrator.memory.conversations import Kind
 from orchestrator.memory.user_model import Kind as About
@@ -19,6 +28,17 @@ Count = Annotated[int, Field(ge=0, le=2**31)]
 
 MessageRef = tuple[str, str]
 """Run and key."""
+
+
+def _in_utc(at: datetime) -> datetime:
+    """Raises ValueError for a time at the edge of what there is."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("there is no such time in UTC") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class _Line(BaseModel):
@@ -34,7 +54,7 @@ class SessionLine(_Line):
     type: Literal["session"]
     id: str
     platform: str
-    started: AwareDatetime
+    started: Moment
 
 
 class MessageLine(_Line):
@@ -49,14 +69,23 @@ class MessageLine(_Line):
     text: str
     tokens: Count | None = None
     extra: dict[str, Any] = Field(default_factory=dict[str, Any])
-    at: AwareDatetime
+    at: Moment
+
+    @field_validator("extra")
+    @classmethod
+    def _says_what_was_said(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        """Of a brief, the person and their words are read from it."""
+        for name in ("person", "words"):
+            if not isinstance(extra.get(name, ""), str):
+                raise ValueError(f"{name!r} must be text")
+        return extra
 
 
 class AmendmentLine(_Line):
     type: Literal["amendment"]
     message: MessageRef
     by: MessageRef | None
-    at: AwareDatetime
+    at: Moment
 
 
 class LinkLine(_Line):
@@ -76,9 +105,9 @@ class ConclusionLine(_Line):
     text: str
     by: str
     times: Count = 1
-    valid_from: AwareDatetime
-    last_said: AwareDatetime
-    invalidated_at: AwareDatetime | None = None
+    valid_from: Moment
+    last_said: Moment
+    invalidated_at: Moment | None = None
     sources: tuple[MessageRef, ...] = ()
 
 
@@ -120,13 +149,18 @@ _TYPES: Mapping[str, type[AnyLine]] = {
 }
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
 def parsed(text: str) -> AnyLine:
     """The line; one without a type is a message. Raises ValueError saying what is wrong with it."""
     if not text.isascii() and text != text.encode(errors="replace").decode():
         raise ValueError("it is not UTF-8 text")
     try:
-        found: Any = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        found: Any = json.loads(text, parse_constant=_no_number)
+        json.dumps(found, allow_nan=False)  # 1e400 is one, too
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise ValueError("it is not a JSON object")

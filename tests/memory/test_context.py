@@ -116,7 +116,7 @@ def test_what_a_peer_has_told_is_that_peers_word(desk: Desk) -> None:
     desk.know("person owes him money for a cello", by="bob")
     desk.know("Paula loves the cello", of="Paula", by="person")
     notes = desk.ask("Who likes the cello?").notes
-    assert "bob said of person: “person owes him money for a cello” (2026-03-01)" in notes
+    assert "owes him money" not in notes
     assert "person said of Paula: “Paula loves the cello” (2026-03-01)" in notes
     assert "IDENTITY" not in notes
 

@@ -243,3 +243,19 @@ def test_fusion_finds_more_than_words_alone(tmp_path: Path) -> None:
     assert words["paraphrase"].recall_at_10 <= 0.1
     assert both["paraphrase"].recall_at_5 >= 0.7
     assert both["paraphrase"].recall_at_10 >= 0.85
+
+
+def test_a_number_without_an_end_does_not_break_what_reads_the_message(past: Past) -> None:
+    past.said.append(
+        "talk",
+        run="r",
+        key="1",
+        peer="p",
+        kind="brief",
+        text="t",
+        tokens=1,
+        extra={"person": "ann", "n": [float("inf"), 1]},
+    )
+    rows = past.database.all("SELECT json_extract(extra, '$.person') AS person FROM messages")
+    assert [row["person"] for row in rows] == ["ann"]
+    assert past.said.of_run("r")[0].extra["n"] == [None, 1]

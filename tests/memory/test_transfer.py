@@ -22,6 +22,7 @@ from tests.memory.past import Past
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 OWN = "firm/counter"
+GOOD = '{"session": "s", "peer": "p", "text": "first", "at": "2026-01-02T03:04:05Z"}'
 
 
 def exported(database: Database, address: str = OWN) -> Sequence[str]:
@@ -144,6 +145,10 @@ def test_messages_without_a_run_belong_to_nobody_elses(past: Past) -> None:
         ('{"session": "s", "peer": "p", "text": "t", "at": "yesterday"}', "at: "),
         ('{"session": "s", "peer": "p", "text": "t", "at": "2026-01-02T03:04:05"}', "at: "),
         ('{"session": "s", "pear": "p", "text": "t", "at": "2026-01-02T03:04:05Z"}', "peer: "),
+        (f'{GOOD[:-1]}, "extra": {{"n": NaN}}}}', "NaN is no number"),
+        (f'{GOOD[:-1]}, "extra": {{"n": 1e400}}}}', "not JSON"),
+        (f'{GOOD[:-1]}, "kind": "brief", "extra": {{"words": 5}}}}', "'words' must be text"),
+        (GOOD.replace("2026-01-02T03:04:05Z", "0001-01-01T00:00:00+14:00"), "no such time"),
         ('{"type": "retinue-memory", "format": 2}', "newer Retinue"),
         ('{"type": "relation", "conclusion": 5}', "no conclusion 5"),
         ('{"type": "link", "alias": "a", "peer": "a"}', "one name"),
@@ -153,9 +158,8 @@ def test_messages_without_a_run_belong_to_nobody_elses(past: Past) -> None:
 def test_a_broken_line_is_named_and_those_before_it_are_kept(
     past: Past, line: str, told: str
 ) -> None:
-    good = '{"session": "s", "peer": "p", "text": "first", "at": "2026-01-02T03:04:05Z"}'
     with pytest.raises(PersonError, match=r"file\.jsonl, line 2: ") as refused:
-        taken(past.database, [good, line, good])
+        taken(past.database, [GOOD, line, GOOD])
     assert told in str(refused.value)
     assert [each.text for each in past.said.recent("s", most=9)] == ["first"]
 
