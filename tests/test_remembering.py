@@ -89,5 +89,5 @@ async def test_nobody_speaks_under_the_name_of_a_member_or_of_nobody(
     company: Company, name: str
 ) -> None:
     company.hire([{"profile": "scribe", "say": "Noted."}])
-    with pytest.raises(PersonError, match="name of a person|member of the team"):
+    with pytest.raises(PersonError, match=r"name of a person|member of the team"):
         await told(company, "I live in Paris.", target="scribe", person=name)
