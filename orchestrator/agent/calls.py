@@ -51,6 +51,7 @@ class Calls:
             conversations=seat.past,
             people=seat.people,
             person=person,
+            message=seat.conversations.number(assignment.run, f"{call}/brief"),
             forget=partial(seat.forget, person, assignment.run) if seat.forget else None,
             thinker=self._thinker(),
         )

@@ -113,7 +113,7 @@ class Conversations:
         with self._database.transaction():
             old = self._standing(message)
             place = run if run is not None else old.run
-            if self._id(place, key) is not None:
+            if self.number(place, key) is not None:
                 raise PersonError(f"message {key!r} of run {place!r} is there; give a new key")
             self.append(
                 old.session,
@@ -126,7 +126,7 @@ class Conversations:
                 extra=old.extra if extra is None else extra,
                 at=at,
             )
-            new = self._id(place, key)
+            new = self.number(place, key)
             assert new is not None
             self._supersede(message, new, at)
             return new
@@ -224,7 +224,8 @@ class Conversations:
         when = (at or datetime.now(UTC)).astimezone(UTC).isoformat()
         self._database.execute("INSERT INTO amendments VALUES (?, ?, ?)", message, by, when)
 
-    def _id(self, run: str, key: str) -> int | None:
+    def number(self, run: str, key: str) -> int | None:
+        """The id of a message; None: there is none."""
         row = self._database.one("SELECT id FROM messages WHERE run = ? AND key = ?", run, key)
         return row["id"] if row is not None else None
 

@@ -77,6 +77,8 @@ class ToolContext:
     """What the profile believes about people; None: it keeps nothing about them."""
     person: str = "person"
     """For whom the work is done."""
+    message: int | None = None
+    """The message the member works on, in its conversations."""
     forget: Callable[[str], Mapping[str, int]] | None = None
     """Forgets for good what the person has told about a topic; how much of what sort."""
     thinker: Thinker | None = None

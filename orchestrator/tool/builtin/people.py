@@ -30,7 +30,12 @@ class Remember:
 
     async def run(self, arguments: RememberArguments, context: ToolContext) -> ToolResult:
         people = _people(context)
-        kept = await people.conclude(context.person, arguments.text, by=context.address)
+        kept = await people.conclude(
+            context.person,
+            arguments.text,
+            by=context.address,
+            sources=() if context.message is None else [context.message],
+        )
         if kept is None:
             raise ToolFailed("nothing of it may be kept: it holds a credential")
         return ToolResult(f"kept: {kept.text}", {"conclusion": kept.id})

@@ -8,7 +8,8 @@ from typing import Any
 
 from orchestrator.database import Database
 from orchestrator.events import ToolFinished
-from orchestrator.memory import ConversationSearch, EmbeddedUserModel
+from orchestrator.memory import Conversations, ConversationSearch, EmbeddedUserModel
+from orchestrator.memory.conclusions import Conclusions
 from tests.company import Company
 
 
@@ -41,6 +42,38 @@ async def test_a_note_is_kept_of_the_person_the_work_is_for(company: Company) ->
     assert done.outcome == "ok"
     assert card(company, "ann") == ["ATTRIBUTE: wants reports on Fridays"]
     assert card(company, "bob") == []
+
+
+async def test_a_note_rests_on_what_was_said_and_is_forgotten_with_it(company: Company) -> None:
+    note = calling("remember", text="ann wants reports on Fridays")
+    talk = {"target": "scribe", "person": "ann", "session": "talk"}
+    company.hire([note, note, DONE])
+    await company.run("Fridays are best.", **talk)
+    with closing(Database(company.home.profile("firm", "scribe").memory_db)) as database:
+        [kept] = Conclusions(database).about("ann")
+        said = Conversations(database).get(kept.sources)
+    assert [message.text for message in said.values()] == ["Fridays are best."]
+    assert kept.times == 1
+    asked = await company.run("Forget that.", **talk)
+    await company.answer(asked.run_id, decision="approve")
+    assert card(company, "ann") == []
+    assert holders(company, "Fridays") == set()
+
+
+async def test_a_note_of_a_piece_of_work_rests_on_its_brief(company: Company) -> None:
+    brief = {"member": "scribe", "goal": "Write down when reports are due."}
+    company.hire(
+        [
+            {"profile": "supervisor", "calls": [{"tool": "assign", "arguments": brief}]},
+            calling("remember", text="ann wants reports on Fridays"),
+            DONE,
+            {"profile": "supervisor", "say": "Done."},
+        ]
+    )
+    await company.run("Reports on Fridays, please.", person="ann", session="talk")
+    asked = await company.run("Forget that.", person="ann", session="talk")
+    await company.answer(asked.run_id, decision="approve")
+    assert holders(company, "Fridays") == set()
 
 
 async def test_a_note_that_is_a_credential_is_refused(company: Company) -> None:
