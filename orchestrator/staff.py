@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from orchestrator.agent.prompt import system_prompt
 from orchestrator.agent.seat import Forget, Seat
 from orchestrator.database import Database
 from orchestrator.engine.journal import Journal
-from orchestrator.errors import PersonError
+from orchestrator.errors import PersonError, ToolRetry
 from orchestrator.home import Home, ProfileHome
 from orchestrator.index import ChromaClients, Embedder, VectorSearch, open_vectors
 from orchestrator.memory import (
@@ -205,7 +205,8 @@ class TeamStaff:
     async def clear(self, profile: str, workdir: str) -> None:
         sandbox = self._house.sandboxes.get(self._home(profile).address)
         if sandbox is not None:
-            await sandbox.remove(workdir)
+            with suppress(ToolRetry):  # a run that needed no folder has none
+                await sandbox.remove(workdir)
 
     def toolset(self, member: Member) -> Toolset:
         return Toolset.of(member.tools, denied=member.denied)

@@ -91,3 +91,14 @@ async def test_nobody_speaks_under_the_name_of_a_member_or_of_nobody(
     company.hire([{"profile": "scribe", "say": "Noted."}])
     with pytest.raises(PersonError, match=r"name of a person|member of the team"):
         await told(company, "I live in Paris.", target="scribe", person=name)
+
+
+async def test_a_member_that_has_worked_still_answers_what_it_knows(company: Company) -> None:
+    tools = {"tools": ["plan", "write"]}
+    company.hire([{"profile": "scribe", "say": "Noted."}], members={"scribe": tools, "counter": {}})
+    async with company.open() as runtime:
+        for text in ("I live in Paris.", "What do you know about me?"):
+            request = company.request(runtime, text, target="scribe")
+            result = await runtime.run(request, company.watch)
+    assert result.state == "completed"
+    assert "lives in Paris" in result.answer

@@ -68,7 +68,7 @@ def search(
             found = hit.message
             meaning = "-" if hit.vector is None else f"{hit.vector:.2f}"
             screen.line(
-                f"{found.at:%Y-%m-%d %H:%M}  {found.peer}  (score {hit.score:.2f}, words "
+                f"m{found.id}  {found.at:%Y-%m-%d %H:%M}  {found.peer}  (score {hit.score:.2f}, words "
                 f"{hit.words:.2f}, meaning {meaning}; session {found.session})",
                 "strong",
             )

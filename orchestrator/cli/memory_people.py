@@ -115,9 +115,9 @@ def status(*, where: str, as_json: bool) -> int:
     with Screen() as screen:
         total = ", ".join(f"{number} {level}" for level, number in counts.items()) or "none"
         screen.line(f"conclusions: {total}")
-        screen.line(f"not read yet: {queue.unread} messages")
+        screen.line(f"messages not read yet: {queue.unread}")
         screen.line(
-            f"waiting for a model: {queue.pending} messages, about {queue.pending_tokens} tokens"
+            f"waiting for a model: {queue.pending}, about {queue.pending_tokens} tokens"
         )
         if queue.working:
             screen.line(f"being read by a model: {queue.working}")

@@ -261,11 +261,13 @@ class TeamRun:
             counts = await self._to_forget(wish, asker, records)
             await asyncio.to_thread(self._say, WISH, asker.person, FORGET)
             if not counts:
-                answer = f"Nothing is kept that this could mean. {records.reach}"
+                where = "in this conversation " if wish.kind == "last" else ""
+                answer = f"Nothing is kept {where}that this could mean. {records.reach}"
             else:
                 text = (
                     f"Shall {told(counts)} of yours or about you be forgotten? They are deleted "
-                    f"for good. {records.reach}"
+                    "for good, with whatever else those messages say. "
+                    f"{records.reach}"
                 )
                 question = Question(WISH, self._owner, text, "approval")
                 said = await self._ask(question)

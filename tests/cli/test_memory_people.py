@@ -78,7 +78,7 @@ def test_the_status_says_what_waits_for_a_model(talked: Project) -> None:
     assert status["queue"]["pending"] == 2  # only rules have read it: a script plays the model
     assert status["conclusions"] == {"explicit": 2, "past": 1}
     shown = talked.type("memory", "status", "desk/writer").out
-    assert "waiting for a model: 2 messages" in shown
+    assert "waiting for a model: 2, about" in shown
 
 
 def test_a_damaged_index_of_conclusions_is_built_anew(talked: Project, home: Home) -> None:
