@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.database import Database, Schema
 from orchestrator.index import (
+    DIMENSION,
     MODEL,
     TOKENIZE,
     Embed,
@@ -59,6 +60,9 @@ SCHEMA = Schema(
             replaced_by INTEGER REFERENCES conclusions (id) ON DELETE SET NULL
         );
         CREATE INDEX conclusions_by_peer ON conclusions (observed, observer, norm);
+        CREATE INDEX conclusions_by_slot ON conclusions (observed, observer, slot);
+        CREATE INDEX conclusions_by_observer ON conclusions (observer, id);
+        CREATE INDEX conclusions_by_successor ON conclusions (replaced_by);
         CREATE TABLE conclusion_sources (
             conclusion INTEGER NOT NULL REFERENCES conclusions (id) ON DELETE CASCADE,
             message INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
@@ -137,7 +141,9 @@ class Conclusions:
         out of it; None when nothing else is left, or when a premise is gone.
 
         A message that says the same thing twice counts once. What another statement of the same
-        slot means `change` says; it is judged among the valid ones of all names of the peer.
+        slot means `change` says; it is judged among the valid ones of all names of the peer. Within
+        a session the later message replaces, whatever the clock says; across sessions the one that
+        was said later.
         """
         text = redact(storable(" ".join(text.split())))[:_MOST_CHARACTERS].strip()
         if not text or (LEFT_OUT in text and len(content_words(text.replace(LEFT_OUT, ""))) < 2):
@@ -171,7 +177,8 @@ class Conclusions:
             self._attach(new, sources, premises)
             different = self._different(observer, observed, slot, value)
             if change == "replaces":
-                self.invalidate(different, at, new)
+                later = self._said_later(different, at, sources)
+                self.invalidate(different if later is None else [new], at, later or new)
             elif change == "contradicts":
                 self._contradict(different, new)
             return new
@@ -258,15 +265,20 @@ class Conclusions:
         observed: str | None = None,
         *,
         observer: str | None = None,
+        besides: str = "",
         history: bool = False,
         most: int = 100,
         after: int = 0,
     ) -> Sequence[Conclusion]:
-        """The newest first; see `UserModel.conclusions`. `after`: only those with a higher id."""
+        """The newest first; see `UserModel.conclusions`. `besides`: not what that peer holds;
+        `after`: only those with a higher id.
+        """
         condition, values = self._condition(observed, observer, history)
         rows = self._database.all(
-            f"SELECT id FROM conclusions WHERE {condition} AND id > ? ORDER BY id DESC LIMIT ?",
+            f"SELECT id FROM conclusions WHERE {condition} AND observer <> ? AND id > ? "
+            "ORDER BY id DESC LIMIT ?",
             *values,
+            besides,
             after,
             most,
         )
@@ -346,18 +358,20 @@ class Conclusions:
         """Let conclusions hold no more from a time on, in favour of another one; how many did."""
         done = 0
         with self._database.transaction():
-            for each in self.get(ids).values():
-                if each.valid and each.id != by:
-                    until = max(at, each.valid_from)
-                    self._database.execute(
-                        "UPDATE conclusions SET invalidated_at = ?, replaced_by = ? WHERE id = ?",
-                        _stored(until),
-                        by,
-                        each.id,
-                    )
-                    done += 1
-            if done:
-                self._settle_drawn(ids, at)
+            pending, instead = list(ids), by
+            while pending:
+                for each in self.get(pending).values():
+                    if each.valid and each.id != by:
+                        self._database.execute(
+                            "UPDATE conclusions SET invalidated_at = ?, replaced_by = ? "
+                            "WHERE id = ?",
+                            _stored(max(at, each.valid_from)),
+                            instead,
+                            each.id,
+                        )
+                        done += 1
+                # What was drawn from them holds no more either, and nothing takes its place.
+                pending, instead = self._drawn(pending), None
         return done
 
     def delete(self, ids: Collection[int]) -> int:
@@ -436,10 +450,7 @@ class Conclusions:
         """Index the words anew, and drop the vectors that cannot be read."""
         with self._database.transaction():
             rebuild_table(self._database, "conclusion_words")
-            self._database.execute(
-                f"DELETE FROM {VECTORS} WHERE length(vector) <> "
-                f"(SELECT length(vector) FROM {VECTORS} ORDER BY stamp DESC LIMIT 1)"
-            )
+            self._database.execute(f"DELETE FROM {VECTORS} WHERE length(vector) <> ?", DIMENSION)
 
     def _contradict(self, others: Sequence[int], new: int) -> None:
         """Write down that two statements cannot both hold; neither is taken back."""
@@ -539,16 +550,37 @@ class Conclusions:
                 said = datetime.fromisoformat(row["last_said"])
                 self.invalidate([before["id"]], said, row["id"])
 
-    def _settle_drawn(self, ids: Collection[int], at: datetime) -> None:
-        """What was drawn from statements that hold no more holds no more either."""
-        marks = ", ".join("?" * len(ids))
+    def _drawn(self, ids: Sequence[int]) -> list[int]:
+        """The valid ones that were drawn from any of those."""
+        found: list[int] = []
+        for at in range(0, len(ids), 500):
+            some = ids[at : at + 500]
+            rows = self._database.all(
+                "SELECT DISTINCT p.conclusion FROM conclusion_premises p JOIN conclusions c "
+                "ON c.id = p.conclusion WHERE c.invalidated_at IS NULL "
+                f"AND p.premise IN ({', '.join('?' * len(some))})",
+                *some,
+            )
+            found += [row["conclusion"] for row in rows]
+        return found
+
+    def _said_later(
+        self, others: Sequence[int], at: datetime, sources: Collection[int]
+    ) -> int | None:
+        """Which of them was said after that time, in other sessions than the sources."""
+        here = self._sessions(sources)
+        for other in self.get(others).values():
+            if other.last_said > at and not here & self._sessions(other.sources):
+                return other.id
+        return None
+
+    def _sessions(self, messages: Collection[int]) -> set[str]:
+        some = list(messages)[:500]
+        marks = ", ".join("?" * len(some))
         rows = self._database.all(
-            "SELECT DISTINCT p.conclusion FROM conclusion_premises p JOIN conclusions c "
-            f"ON c.id = p.conclusion WHERE p.premise IN ({marks}) AND c.invalidated_at IS NULL",
-            *ids,
+            f"SELECT DISTINCT session FROM messages WHERE id IN ({marks})", *some
         )
-        if rows:
-            self.invalidate([row["conclusion"] for row in rows], at)
+        return {row["session"] for row in rows}
 
     def _merge_near(self, conclusion: int, vector: Vectors) -> None:
         """Join it with an older one of its level that says the same in other words."""
@@ -571,14 +603,27 @@ class Conclusions:
             if cosines.get(row["id"], 0.0) < _SAME:
                 return
             if _says_the_same(row["text"], new.text):
-                older = self.get([row["id"]])[row["id"]]
-                self._join(older, new)
+                self._join(row["id"], new.id)
                 return
 
-    def _join(self, older: Conclusion, new: Conclusion) -> None:
-        """Keep the one that says more, with the evidence of both."""
-        keep, drop = (older, new) if len(older.text) >= len(new.text) else (new, older)
+    def _join(self, one: int, other: int) -> None:
+        """Keep the one that says more, with the evidence of both, and the slot of either."""
         with self._database.transaction():
+            found = self.get([one, other])
+            if len(found) < 2:
+                return  # forgotten meanwhile
+            older, new = found[one], found[other]
+            keep, drop = (older, new) if len(older.text) >= len(new.text) else (new, older)
+            self._database.execute(
+                "UPDATE conclusions SET (slot, value, kind) = "
+                "(SELECT slot, value, kind FROM conclusions WHERE id = ?) "
+                "WHERE id = ? AND slot = ''",
+                drop.id,
+                keep.id,
+            )
+            self._database.execute(
+                "UPDATE conclusions SET replaced_by = ? WHERE replaced_by = ?", keep.id, drop.id
+            )
             self._attach(keep.id, drop.sources, drop.premises)
             self._database.execute(
                 "UPDATE OR IGNORE conclusion_premises SET premise = ? WHERE premise = ?",

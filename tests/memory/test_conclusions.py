@@ -31,13 +31,21 @@ class Notebook:
         self.store = Conclusions(database)
         self._database = database
         self._count = 0
+        self.session = "s"
 
     def hear(self, peer: str, text: str, *, days: int = 0, observer: str = ME) -> Sequence[int]:
         """Somebody says something, and the rules read it; the conclusions."""
         self._count += 1
         at = START + timedelta(days=days)
         self.said.append(
-            "s", run="r", key=str(self._count), peer=peer, kind="said", text=text, tokens=1, at=at
+            self.session,
+            run="r",
+            key=str(self._count),
+            peer=peer,
+            kind="said",
+            text=text,
+            tokens=1,
+            at=at,
         )
         message = self.said.of_run("r")[-1].id
         made = [
@@ -236,6 +244,37 @@ def test_the_same_in_other_words_is_merged_but_not_another_name_number_or_denial
         "ann owns 2 cats": 1,
         "ann owns 3 cats": 1,
     }
+
+
+def test_the_same_in_more_words_is_still_replaced(tmp_path: Path) -> None:
+    store = Conclusions(Database(tmp_path / "memory.db"), Twins().embed)
+    slot: Any = {"slot": "home", "change": "replaces", "kind": "identity", "by": "rule"}
+    store.add(ME, "ann", "ann lives in Lyon", at=START, value="lyon", **slot)
+    store.add(ME, "ann", "ann now lives in the city of Lyon", by="m", at=START)
+    store.embed_missing()
+    assert len(store.about("ann")) == 1
+    later = START + timedelta(days=1)
+    store.add(ME, "ann", "ann lives in Nice", at=later, value="nice", **slot)
+    assert [each.text for each in store.about("ann")] == ["ann lives in Nice"]
+
+
+def test_what_was_said_long_ago_elsewhere_replaces_nothing(book: Notebook) -> None:
+    book.hear("ann", "I live in Lyon", days=10)
+    book.session = "brought along"
+    book.hear("ann", "I live in Paris", days=2)
+    assert list(book.card()) == ["IDENTITY: lives in Lyon"]
+    (paris,) = [each for each in book.store.about("ann", history=True) if not each.valid]
+    assert "Paris" in paris.text
+
+
+def test_a_long_chain_of_deductions_falls_as_a_whole(book: Notebook) -> None:
+    last = book.note("ann is the number 0")
+    assert last is not None
+    first = last
+    for number in range(1, 1_500):
+        last = book.note(f"ann is the number {number}", level="deductive", premises=(last,))
+        assert last is not None
+    assert book.store.invalidate([first], START) == 1_500
 
 
 def test_a_damaged_word_index_is_built_anew(book: Notebook) -> None:
