@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from orchestrator.chronicle import Chronicle
 from orchestrator.errors import NotFoundError, RetinueError
@@ -22,7 +23,6 @@ from orchestrator.staff import House
 from orchestrator.team import lock
 from orchestrator.team.audit import Audit, Scrub
 from orchestrator.team.ledger import Ledger, RunRecord
-from orchestrator.team.supervisor import CALL
 
 _log = logging.getLogger(__name__)
 
@@ -57,10 +57,9 @@ class Erasure:
         self._finishing = threading.Lock()
 
     def homes(self, team: Team, profile: str | None) -> Sequence[ProfileHome]:
-        """That profile's, or with None those of the whole team."""
-        names = [CALL, *(each.profile for each in team.members)] if profile is None else [profile]
-        homes = [self._house.home.profile(team.name, name) for name in names]
-        return [home for home in homes if home.memory_db.exists()]
+        """That profile's, or with None those of the whole team, also of members it had before."""
+        every = self._house.home.profiles(team.name)
+        return [home for home in every if profile in (None, home.profile)]
 
     def choosing(self, home: ProfileHome) -> Choosing:
         people = self._house.user_model(home)
@@ -82,21 +81,27 @@ class Erasure:
 
     def forget(self, found: Sequence[Found], *, by: By, asking_run: str = "") -> None:
         """Delete what was found; `finish` then takes the traces off the disk. `asking_run` is the
-        run in which it was asked for: it goes on, and its journal is dropped by its end.
+        run in which it was asked for: it goes on, and its journal is dropped by its end. The other
+        unfinished runs are cancelled.
 
-        Raises RunBusyError while a process works on one of the runs.
+        Raises RunBusyError while a process works on one of the runs, or learns from it.
         """
-        runs = {run for each in found for run in each.chosen.runs} - {asking_run}
         with ExitStack() as held:
-            for record in self._records(runs):
-                if not record.settled:
-                    folder = self._house.home.run_folder(record.team, record.id)
-                    held.enter_context(lock.hold(folder, record.id))
+            records = self._records(_runs(found) - {asking_run})
+            for record in records:
+                if not record.settled or (self._house.settings.learn and not record.learned):
+                    held.enter_context(lock.hold(self._folder(record), record.id))
+            for record in records:
+                self._close(record)
             for each in found:
                 self._audit.begin(Scrub(each.home.address, asking_run))
                 mine = each.chosen.runs - {asking_run}
                 stone = self._forget(each.home, replace(each.chosen, runs=mine), by)
                 self._write_down(each.home, stone)
+
+    def unfinished(self, found: Sequence[Found], asking_run: str = "") -> int:
+        """How many runs would be cancelled."""
+        return sum(not each.settled for each in self._records(_runs(found) - {asking_run}))
 
     def finish(self) -> None:
         """Take the traces of what was forgotten off the disk, here and where a process was killed
@@ -108,6 +113,8 @@ class Erasure:
                     self._scrub(scrub)
                 except (RetinueError, OSError, IndexInUse) as error:
                     _log.warning("traces of what %s forgot stay: %s", scrub.address, error)
+                except Exception:
+                    _log.exception("traces of what %s forgot stay", scrub.address)
 
     def expire(self, team: Team, profile: str) -> int:
         """Forget what was said to a profile longer ago than it keeps, at most once a day; how many
@@ -118,11 +125,20 @@ class Erasure:
         if days is None or not home.memory_db.exists():
             return 0
         now = self._clock()
-        if not self._forgetting(home).is_due(now):
+        forgetting = self._forgetting(home)
+        if not forgetting.is_due(now):
             return 0
         before = now - timedelta(days=days)
         found = self.choose([home], lambda choosing: choosing.older(before, now))
+        busy = {
+            record.id
+            for record in self._records(_runs(found))
+            if lock.holder(self._folder(record)) is not None
+        }
+        if busy:
+            found = self.choose([home], lambda choosing: choosing.older(before, now, busy))
         self.forget(found, by="retention")
+        forgetting.looked(now)
         return sum(len(each.chosen.messages) for each in found)
 
     def _forgetting(self, home: ProfileHome) -> Forgetting:
@@ -132,8 +148,9 @@ class Erasure:
     def _forget(self, home: ProfileHome, chosen: Chosen, by: By) -> Tombstone:
         database = self._house.database(home)
         journal = self._chronicle.journal_of(home)
+        said = self._chronicle.said(home.team, home.profile)
+        forgetting = self._forgetting(home)
         with database.transaction():
-            said = self._chronicle.said(home.team, home.profile)
             ids = sorted(chosen.messages)
             briefs = {
                 message.text
@@ -144,7 +161,25 @@ class Erasure:
             skills.forget_runs(database, chosen.runs, briefs)
             for run in chosen.runs:
                 journal.drop(run)
-            return self._forgetting(home).forget(chosen, by=by, at=self._clock())
+            return forgetting.forget(chosen, by=by, at=self._clock())
+
+    def _close(self, record: RunRecord) -> None:
+        """Let nobody go on with a run or learn from it: without a part of its journal it would do
+        things twice.
+        """
+        if not record.settled:
+            used = self._chronicle.counted(record)
+            self._ledger.settle(
+                record.id,
+                "cancelled",
+                steps=used.steps,
+                usage=used.usage,
+                cost_usd=used.cost_usd,
+                rehearsal=used.rehearsal,
+            )
+            for journal in self._chronicle.journals(record):
+                journal.drop(record.id)
+        self._ledger.learned(record.id)
 
     def _scrub(self, scrub: Scrub) -> None:
         team, _, profile = scrub.address.partition("/")
@@ -155,6 +190,9 @@ class Erasure:
         database = self._house.database(home)
         forgetting = self._forgetting(home)
         pending = forgetting.pending()
+        asking = bool(scrub.run and self._chronicle.journal_of(home).steps(scrub.run, ""))
+        if asking and not pending:
+            return  # once more when the journal, which holds the request, is gone
         for stone in pending:
             self._write_down(home, stone)
             self._clear(home, stone)
@@ -170,7 +208,7 @@ class Erasure:
         forgetting.scrubbed([stone.id for stone in pending], self._clock())
         shelf.embed_missing(0)
         past.embed_missing(0)  # builds the index of what is left
-        if not scrub.run or scrub.run not in self._chronicle.journal_of(home).runs():
+        if not asking:
             self._audit.done(scrub)
 
     def _clear(self, home: ProfileHome, stone: Tombstone) -> None:
@@ -181,11 +219,8 @@ class Erasure:
         for record in self._records(stone.runs):
             if record.team != home.team or record.owner != home.profile:
                 continue
-            folder = self._house.home.run_folder(record.team, record.id)
+            folder = self._folder(record)
             with lock.hold(folder, record.id):
-                if not record.settled:
-                    self._ledger.settle(record.id, "cancelled")
-                self._ledger.learned(record.id)
                 self._ledger.forget(record.id)
                 if stone.whole:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -193,6 +228,9 @@ class Erasure:
     def _write_down(self, home: ProfileHome, stone: Tombstone) -> None:
         target = f"{home.address}, tombstone {stone.id}"
         self._audit.write(stone.by, f"forgot: {stone.span}", target, stone.counts, stone.at)
+
+    def _folder(self, record: RunRecord) -> Path:
+        return self._house.home.run_folder(record.team, record.id)
 
     def _records(self, runs: Collection[str]) -> Sequence[RunRecord]:
         found: list[RunRecord] = []
@@ -202,3 +240,7 @@ class Erasure:
                 if record.id == run:
                     found.append(record)
         return found
+
+
+def _runs(found: Sequence[Found]) -> set[str]:
+    return {run for each in found for run in each.chosen.runs}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,11 @@ class Home:
 
     def profile(self, team: str, profile: str) -> ProfileHome:
         return ProfileHome(team, profile, self.state / team / profile)
+
+    def profiles(self, team: str) -> Sequence[ProfileHome]:
+        """Those that have kept something, whether they are still in the team's file or not."""
+        databases = sorted((self.state / team).glob("*/memory.db"))
+        return [self.profile(team, path.parent.name) for path in databases]
 
     def run_folder(self, team: str, run: str) -> Path:
         """What members of a run exchange: `inputs/` and `artifacts/`; read and written by the

@@ -10,7 +10,7 @@ from orchestrator.home import ProfileHome
 from orchestrator.memory.choosing import Choosing, Chosen
 from orchestrator.profile.schema import Team
 from orchestrator.staff import House
-from orchestrator.team.personal import Asker, Wish, told
+from orchestrator.team.personal import FILES, UNFINISHED, Asker, Wish, told
 from orchestrator.team.supervisor import CALL
 
 _HEARSAY = 20
@@ -52,9 +52,10 @@ class TeamRecords:
         parts.append("\n".join(f"- {line}" for line in card) if card else "No facts about you.")
         hearsay = [
             f"- {each.text} (told by {each.observer}, {each.last_said:%Y-%m-%d})"
-            for each in people.conclusions_store.about(person)
-            if each.observer != self._own.address
-        ][:_HEARSAY]
+            for each in people.conclusions_store.about(
+                person, besides=self._own.address, most=_HEARSAY
+            )
+        ]
         if hearsay:
             parts.append("\n".join(["Hearsay, which others told:", *hearsay]))
         for found in self._erasure.choose_person(self._homes(), person):
@@ -66,7 +67,18 @@ class TeamRecords:
         return "\n\n".join(parts)
 
     def count(self, wish: Wish, asker: Asker) -> Mapping[str, int]:
-        return self._counts(self._found(wish, asker))
+        found = self._found(wish, asker)
+        counts: Counter[str] = Counter()
+        for each in found:
+            counts["messages"] += len(each.chosen.messages)
+            counts["conclusions"] += len(each.chosen.conclusions)
+        if not any(counts.values()):
+            return {}
+        counts[FILES] = len(
+            {run for each in found if each.chosen.whole for run in each.chosen.runs}
+        )
+        counts[UNFINISHED] = self._erasure.unfinished(found, asker.run)
+        return counts
 
     def forget(self, wish: Wish, asker: Asker) -> None:
         self._erasure.forget(self._found(wish, asker), by="themself", asking_run=asker.run)
@@ -79,16 +91,6 @@ class TeamRecords:
         counts = self.count(wish, asker)
         self.forget(wish, asker)
         return counts
-
-    def _counts(self, found: Sequence[Found]) -> Mapping[str, int]:
-        counts: Counter[str] = Counter()
-        for each in found:
-            counts["messages"] += len(each.chosen.messages)
-            counts["conclusions"] += len(each.chosen.conclusions)
-        counts["runs with their files"] = len(
-            {run for each in found if each.chosen.whole for run in each.chosen.runs}
-        )
-        return counts if any(counts.values()) else {}
 
     def _found(self, wish: Wish, asker: Asker) -> Sequence[Found]:
         homes = self._homes()

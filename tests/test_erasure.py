@@ -419,3 +419,145 @@ async def test_the_evidence_for_skills_holds_no_words_of_a_forgotten_task(compan
         assert MARK in task["brief"]
     await approve(company, await say(company, "Forget me", "anna"))
     assert traces(company.home.root, MARK) == []
+
+
+def version(company: Company, profile: str) -> int:
+    """Goes up whenever the file is written anew."""
+    with closing(Database(company.home.profile("firm", profile).memory_db)) as database:
+        row = database.one("PRAGMA schema_version")
+        assert row is not None
+        return row[0]
+
+
+async def test_traces_are_not_looked_for_again_while_the_asking_run_stands(
+    company: Company,
+) -> None:
+    forget = {"tool": "forget", "arguments": {"topic": MARK}}
+    ask = {"tool": "ask_person", "arguments": {"question": "What else?"}}
+    company.hire(
+        [
+            {"profile": "counter", "say": "noted"},
+            {"profile": "counter", "calls": [forget]},
+            {"profile": "counter", "calls": [ask]},
+            {"profile": "counter", "say": "done"},
+        ],
+        members={"counter": {"tools": ["forget", "ask_person"]}, "keeper": {}},
+    )
+    await say(company, f"I live in {MARK}.", "anna", "counter")
+    asked = await say(company, "Drop where I live.", "anna", "counter")
+    waiting = await company.answer(asked.run_id, decision="approve")
+    assert waiting is not None
+    assert waiting.state == "waiting"
+    before = version(company, "counter")
+    async with company.open():
+        pass
+    assert version(company, "counter") == before
+    await company.answer(asked.run_id, "Nothing.")
+    assert version(company, "counter") > before
+    assert MARK.encode() not in company.home.profile("firm", "counter").memory_db.read_bytes()
+    with closing(Database(company.home.ledger_db)) as database:
+        assert Audit(database).begun() == []
+
+
+async def test_a_member_that_has_left_the_team_forgets_as_the_others_do(firm: Company) -> None:
+    await talk(firm)
+    firm.hire(SCRIPT, members={"keeper": MEMBERS["keeper"]})
+    await approve(firm, await say(firm, "Forget me", "anna"))
+    assert traces(firm.home.root, MARK) == []
+    assert hits(firm, "counter", OTHER) != []
+
+
+async def test_an_unfinished_run_that_loses_a_part_is_cancelled_and_said_before(
+    company: Company,
+) -> None:
+    brief = {"member": "counter", "goal": "Move the crates"}
+    ask = {"tool": "ask_person", "arguments": {"question": "Where to?"}}
+    company.hire(
+        [
+            {"profile": "supervisor", "calls": [{"tool": "assign", "arguments": brief}]},
+            {"profile": "counter", "calls": [ask]},
+        ],
+        members={"counter": {"tools": ["ask_person"]}, "keeper": {}},
+    )
+    waiting = await say(company, "Move the crates.", "anna")
+    assert waiting.state == "waiting"
+    asked = await say(company, "Forget me", "anna", "counter")
+    assert "1 unfinished run, which is cancelled" in asked.questions[0].text
+    assert "1 run with its files" in asked.questions[0].text
+    await approve(company, asked)
+    with pytest.raises(Exception, match="cancelled"):
+        await company.resume(waiting.run_id)
+
+
+async def test_a_run_at_work_stays_when_the_others_have_become_too_old(company: Company) -> None:
+    ask = {"tool": "ask_person", "arguments": {"question": "Right?"}}
+    company.hire(
+        [{"profile": "keeper", "say": "noted"}, {"profile": "keeper", "calls": [ask]}],
+        members={"keeper": {"tools": ["ask_person"], "memory": {"keep_days": 30}}, "counter": {}},
+    )
+    await company.run(f"I live in {MARK}.", target="keeper")
+    run = (await company.run(f"I move to {OTHER}.", target="keeper")).run_id
+    async with company.open() as runtime:
+        team, erasure = runtime.team("team.yaml"), runtime.erasure
+        database = Database(company.home.profile("firm", "keeper").memory_db)
+        with closing(database), lock.hold(company.home.run_folder("firm", run), run):
+            database.execute("UPDATE messages SET at = '2001-01-01T00:00:00+00:00'")
+            assert erasure.expire(team, "keeper") == 2
+    assert hits(company, "keeper", MARK) == []
+    assert hits(company, "keeper", OTHER) != []
+
+
+async def test_a_day_on_which_nothing_could_be_forgotten_does_not_count(company: Company) -> None:
+    company.hire(
+        [{"profile": "keeper", "say": "noted"}],
+        members={"keeper": {"memory": {"keep_days": 30}}, "counter": {}},
+    )
+    await company.run(f"I live in {MARK}.", target="keeper")
+    async with company.open() as runtime:
+        team, erasure = runtime.team("team.yaml"), runtime.erasure
+        with closing(Database(company.home.profile("firm", "keeper").memory_db)) as database:
+            database.execute("UPDATE messages SET at = '2001-01-01T00:00:00+00:00'")
+            database.execute(
+                "CREATE TRIGGER broken BEFORE DELETE ON messages "
+                "BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+            with pytest.raises(Exception, match="no"):
+                erasure.expire(team, "keeper")
+            database.execute("DROP TRIGGER broken")
+        assert erasure.expire(team, "keeper") == 2
+
+
+async def test_a_run_that_is_being_learned_from_is_not_pulled_away(firm: Company) -> None:
+    done = await firm.run(f"I live in {MARK}.", target="keeper", person="anna")
+    async with firm.open() as runtime:
+        erasure = runtime.erasure
+        found = erasure.choose_person(erasure.homes(runtime.team("team.yaml"), None), "anna")
+        with (
+            lock.hold(firm.home.run_folder("firm", done.run_id), done.run_id),
+            pytest.raises(RunBusyError),
+        ):
+            erasure.forget(found, by="operator")
+        erasure.forget(found, by="operator")
+        assert await runtime.learn(rehearsals=True) == []
+    with closing(Database(firm.home.ledger_db)) as database:
+        assert Ledger(database).run(done.run_id).learned
+
+
+async def test_an_unexpected_failure_leaves_the_traces_for_the_next_time(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("nobody has thought of this")
+
+    await talk(firm)
+    async with firm.open() as runtime:
+        erasure = runtime.erasure
+        homes = erasure.homes(runtime.team("team.yaml"), "keeper")
+        erasure.forget(erasure.choose_person(homes, "anna"), by="operator")
+        with monkeypatch.context() as patch:
+            patch.setattr("orchestrator.skill.forgetting.rebuild_words", broken)
+            erasure.finish()
+    assert [stone.scrubbed for stone in tombstones(firm, "keeper")] == [None]
+    async with firm.open():
+        pass
+    assert all(stone.scrubbed for stone in tombstones(firm, "keeper"))

@@ -22,7 +22,7 @@ from orchestrator.home import ProfileHome
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.transfer import export as lines_of
 from orchestrator.memory.transfer import take
-from orchestrator.team.personal import told
+from orchestrator.team.personal import FILES, UNFINISHED, told
 
 _STDIO = "-"
 
@@ -66,7 +66,8 @@ async def forget(
             {"profile": each.home.address, **each.chosen.counts, "files": each.chosen.whole}
             for each in found
         ]
-        if found and not yes and not await _agreed(found, as_json=as_json):
+        told_of = [(each.home.address, _told(runtime.erasure, each)) for each in found]
+        if found and not yes and not await _agreed(told_of, as_json=as_json):
             return 1
         runtime.erasure.forget(found, by="operator")
         runtime.erasure.finish()
@@ -74,8 +75,8 @@ async def forget(
         print_json(rows)
         return 0
     with Screen() as screen:
-        for each in found:
-            screen.line(f"forgotten by {each.home.address}: {_told(each)}", "good")
+        for address, what in told_of:
+            screen.line(f"forgotten by {address}: {what}", "good")
         if not found:
             screen.line("nothing of that is kept")
     return 0
@@ -139,13 +140,13 @@ def _choose(
     return erasure.choose(homes, lambda choosing: choosing.conclusions(conclusion))
 
 
-async def _agreed(found: Sequence[Found], *, as_json: bool) -> bool:
+async def _agreed(found: Sequence[tuple[str, str]], *, as_json: bool) -> bool:
     """Whether the person at the terminal says yes. Raises PersonError where there is none."""
     with Keyboard() as keyboard, Screen() as screen:
         if as_json or not keyboard.attended:
             raise PersonError("what is forgotten cannot be brought back; add --yes to go ahead")
-        for each in found:
-            screen.line(f"{each.home.address}: {_told(each)}", "ask")
+        for address, what in found:
+            screen.line(f"{address}: {what}", "ask")
         answer = await keyboard.line("delete this for good? [y/N] ")
         if (answer or "").strip().lower() in ("y", "yes"):
             return True
@@ -153,10 +154,11 @@ async def _agreed(found: Sequence[Found], *, as_json: bool) -> bool:
         return False
 
 
-def _told(found: Found) -> str:
+def _told(erasure: Erasure, found: Found) -> str:
     counts = dict(found.chosen.counts)
     runs = counts.pop("runs")
-    return told({**counts, "runs with their files": runs if found.chosen.whole else 0})
+    files = runs if found.chosen.whole else 0
+    return told({**counts, FILES: files, UNFINISHED: erasure.unfinished([found])})
 
 
 @contextmanager

@@ -161,8 +161,9 @@ class Choosing:
         said = self._among("SELECT id FROM messages WHERE run IN ({})", runs)
         return replace(self._resting_on(span, said), whole=True)
 
-    def older(self, before: datetime, now: datetime) -> Chosen:
-        """What was said before a time, up to the first message that was not; conclusions stay.
+    def older(self, before: datetime, now: datetime, without: Collection[str] = ()) -> Chosen:
+        """What was said before a time, up to the first message that was not; conclusions stay, and
+        the runs `without`.
 
         So a message that bears an early time because the clock was wrong is not taken for old, and
         one from the future does not keep the others.
@@ -179,6 +180,7 @@ class Choosing:
             until,
             until,
         )
+        rows = [row for row in rows if row["run"] not in without]
         gone = {row["id"] for row in rows}
         left = self._among("SELECT id FROM messages WHERE run IN ({})", {r["run"] for r in rows})
         staying = self._among("SELECT run FROM messages WHERE id IN ({})", left - gone, "run")

@@ -32,7 +32,6 @@ SCHEMA = Schema(
             span TEXT NOT NULL,
             by TEXT NOT NULL,
             counts TEXT NOT NULL,
-            person BLOB,
             runs TEXT NOT NULL,
             whole INTEGER NOT NULL,
             scrubbed TEXT
@@ -93,15 +92,13 @@ class Forgetting:
             if chosen.names:
                 self._conclusions.peers.forget(chosen.names)
                 dreams.forget(self._database, chosen.names)
-            person = self._digest("person", chosen.names[0]) if chosen.names else None
             new = self._database.insert(
-                "INSERT INTO tombstones (at, span, by, counts, person, runs, whole) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO tombstones (at, span, by, counts, runs, whole) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 at.astimezone(UTC).isoformat(),
                 chosen.span,
                 by,
                 json.dumps(chosen.counts),
-                person,
                 json.dumps(sorted(chosen.runs)),
                 chosen.whole,
             )
@@ -134,19 +131,22 @@ class Forgetting:
             )
 
     def is_due(self, now: datetime) -> bool:
-        """Whether a day has passed since it was; noted at once. When the clock has gone back, the
-        day begins anew.
+        """Whether a day has passed since `looked`. When the clock has gone back, the day begins
+        anew.
         """
+        row = self._database.one("SELECT looked FROM retention")
+        last = datetime.fromisoformat(row["looked"]) if row is not None else None
+        if last is not None and now < last:
+            self.looked(now)
+        return last is None or now >= last + _DAY
+
+    def looked(self, now: datetime) -> None:
+        """Note that all that was too old then is forgotten."""
         with self._database.transaction():
-            row = self._database.one("SELECT looked FROM retention")
-            last = datetime.fromisoformat(row["looked"]) if row is not None else None
-            if last is not None and last <= now < last + _DAY:
-                return False
             self._database.execute("DELETE FROM retention")
             self._database.execute(
                 "INSERT INTO retention VALUES (?)", now.astimezone(UTC).isoformat()
             )
-            return last is None or last <= now
 
     def is_forgotten(self, run: str, key: str) -> bool:
         """Whether that message was forgotten."""

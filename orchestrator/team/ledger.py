@@ -88,6 +88,8 @@ class RunRecord:
     cost_usd: Decimal | None
     rehearsal: bool
     verdict: str | None
+    learned: bool
+    """Whether nobody learns from it any more."""
 
     @property
     def settled(self) -> bool:
@@ -334,4 +336,5 @@ def _record(row: Any) -> RunRecord:
         cost_usd=None if row["cost_usd"] is None else Decimal(row["cost_usd"]),
         rehearsal=bool(row["rehearsal"]),
         verdict=row["verdict"],
+        learned=bool(row["learned"]),
     )

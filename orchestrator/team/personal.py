@@ -11,6 +11,12 @@ FORGET = "(asks to have something forgotten)"
 """Written down in place of a message that says what shall be forgotten."""
 
 
+FILES = "runs with their files"
+UNFINISHED = "unfinished runs, which are cancelled"
+"""Sorts of things that are forgotten."""
+_ONE = {FILES: "run with its files", UNFINISHED: "unfinished run, which is cancelled"}
+
+
 @dataclass(frozen=True)
 class Wish:
     """What a person wants to be told, or to have forgotten."""
@@ -98,7 +104,11 @@ def read_wish(text: str) -> Wish | None:
 
 def told(counts: Mapping[str, int]) -> str:
     """`3 messages and 1 conclusion`; `nothing`."""
-    parts = [f"{n} {sort if n != 1 else sort.removesuffix('s')}" for sort, n in counts.items() if n]
+    parts = [
+        f"{n} {sort if n != 1 else _ONE.get(sort, sort.removesuffix('s'))}"
+        for sort, n in counts.items()
+        if n
+    ]
     return (
         " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts) or "nothing"
     )

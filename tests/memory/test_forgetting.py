@@ -192,8 +192,11 @@ def test_a_clock_put_back_deletes_nothing(past: Past) -> None:
 def test_retention_is_due_once_a_day_also_with_the_clock_put_back(past: Past) -> None:
     keeps = forgetting(past)
     assert keeps.is_due(NOW)
+    assert keeps.is_due(NOW)
+    keeps.looked(NOW)
     assert not keeps.is_due(NOW + timedelta(hours=23))
     assert keeps.is_due(NOW + timedelta(hours=25))
+    keeps.looked(NOW + timedelta(hours=25))
     back = NOW - timedelta(days=100)
     assert not keeps.is_due(back)
     assert keeps.is_due(back + timedelta(hours=25))
