@@ -41,6 +41,8 @@ _QUERY_CHARACTERS = 2_000
 _ABOUT = 300
 """Tokens on the person, for a member that does not speak with them."""
 
+_READ_AT_ONCE = 200
+"""Messages."""
 _CANDIDATES = 50
 _NEAR = 0.38
 """Cosine from which a message fits without a word in common."""
@@ -117,6 +119,7 @@ class PromptMemory:
         query = query[:_QUERY_CHARACTERS]
         for_recalled = min(_MOST_RECALLED, int(_RECALLED * most))
         meaning = _Once(lambda: self._past.meaning(query))
+        dropped = self.notes.dropped()
         talk = self._talk(session, run, most)
         notes = self.notes.kept(session, person, most)
         if notes is not None:
@@ -127,7 +130,7 @@ class PromptMemory:
         if notes is None:
             notes = self._make(person, session, query, talk, most, for_recalled, meaning)
             if keep and (notes.text or notes.start):
-                self.notes.keep(session, person, most, notes)
+                self.notes.keep(session, person, most, notes, dropped)
         recalled, found = self._recalled(
             query, person, session, run, notes.start, for_recalled, meaning
         )
@@ -136,8 +139,10 @@ class PromptMemory:
         return Context(most, notes.text, turns, recalled, (*notes.parts, recent, found))
 
     def read_new(self) -> None:
-        """Let the rules read what was said since, so that it is in what is put together next."""
-        self._people.derivation.read()
+        """Let the rules read what was said since, so that it is in what is put together next; of
+        very much a part, for somebody waits.
+        """
+        self._people.derivation.read(_READ_AT_ONCE)
 
     def preview(self, query: str, most: int, person: str = "person") -> Context:
         """For the first message of a new session, which does not take place."""

@@ -84,9 +84,9 @@ class Derivation:
         self._conclusions = conclusions
         self._now = now
 
-    def read(self) -> int:
-        """Let the rules read what was said since; how many messages that were. Each stretch is one
-        transaction: a message is read wholly or not at all, and never twice.
+    def read(self, most: int | None = None) -> int:
+        """Let the rules read what was said since, at most about so many messages; how many. Each
+        stretch is one transaction: a message is read wholly or not at all, and never twice.
         """
         done = 0
         while True:
@@ -97,7 +97,7 @@ class Derivation:
                 if rows:
                     self._database.execute("UPDATE rules_cursor SET last = ?", rows[-1]["id"])
             done += len(rows)
-            if len(rows) < _AT_ONCE:
+            if len(rows) < _AT_ONCE or (most is not None and done >= most):
                 return done
 
     def skip(self) -> None:

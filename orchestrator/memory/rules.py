@@ -305,7 +305,10 @@ _RULES = (
 _LEFT = _said(rf"{_HAVE} {_JUST}(?:left|quit) (?:my job(?: at {_X})?|(?P<y>[A-Z].+?)){_SINCE}")
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
-_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|(?<!\w)'[^'\n]{2,}'(?!\w)")
+_BLANKS = re.compile(r"[^\S\r\n]{9,}")
+_QUOTED = re.compile(
+    r"\"[^\"\n]{0,500}\"|“[^”\n]{0,500}”|«[^»\n]{0,500}»|(?<!\w)'[^'\n]{2,500}'(?!\w)"
+)
 _LINE = re.compile(r"[\r\n\u2028\u2029]+")
 _SENTENCE = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])")
 _ME = r"(?=i\b|i'|my\b|please\b|call me\b)"
@@ -343,7 +346,8 @@ def may_tell(text: str) -> bool:
 
 
 def _straight(text: str) -> str:
-    return text[:_MOST_CHARACTERS].replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    text = text[:_MOST_CHARACTERS].replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return _BLANKS.sub(" " * 8, text)  # longer runs would be walked through from each blank
 
 
 def _clauses(text: str) -> Iterator[str]:

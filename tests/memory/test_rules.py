@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,5 +107,16 @@ def test_no_text_breaks_it_and_every_statement_is_about_the_speaker(text: str) -
         assert statement.text.count("{") == 1
 
 
-def test_a_long_text_without_an_end_takes_no_time_worth_naming() -> None:
-    assert list(read("I live in " + "Paris to " * 20_000)) == []
+@pytest.mark.parametrize(
+    "pattern", ["I live in {}x", "I hate “{}", 'I hate "{}', "I hate «{}", "I live in {}\n"]
+)
+@pytest.mark.parametrize("filler", [" ", "\t", "“", "'", "Paris to ", "my ", ", and "])
+def test_twice_the_text_takes_about_twice_the_time(pattern: str, filler: str) -> None:
+    def cpu(size: int) -> float:
+        text = pattern.format((filler * size)[:size])
+        before = time.process_time()
+        list(read(text))
+        return time.process_time() - before
+
+    cpu(1_000)
+    assert cpu(16_000) < 40 * max(cpu(2_000), 0.002)
