@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +92,14 @@ class Database:
                 if isinstance(error, sqlite3.DatabaseError) and _is_of_the_file(error):
                     raise _refusal("write", self.path, error) from error
                 raise
+
+    @contextmanager
+    def snapshot(self) -> Generator[Database]:
+        """The file as it is now, to be read through a connection of its own while others write."""
+        with closing(Database(self.path)) as reader:
+            reader._connection.execute("BEGIN")
+            reader.one("SELECT 1 FROM migrations")  # only the first read takes it
+            yield reader
 
     def _rollback(self) -> None:
         if self._connection.in_transaction:

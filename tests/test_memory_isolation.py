@@ -80,8 +80,7 @@ def exported(home: Home, profile: str) -> str:
     own = home.profile("firm", profile)
     with closing(Database(own.memory_db)) as database:
         people = EmbeddedUserModel(database, own.address, ConversationSearch(database))
-        store = people.conclusions_store
-        return "\n".join([*export(database, own.address, store), *people.card_now("person")])
+        return "\n".join([*export(database, own.address), *people.card_now("person")])
 
 
 @pytest.mark.slow

@@ -84,8 +84,8 @@ async def forget(
 
 def export(*, where: str, file: str, as_json: bool) -> int:
     """Write a profile's memory to a file only its owner can read, or to stdout."""
-    with _memory(where) as (profile, database, conclusions):
-        lines = lines_of(database, profile.address, conclusions)
+    with _memory(where) as (profile, database, _):
+        lines = lines_of(database, profile.address)
         if file == _STDIO:
             with writing():
                 for line in lines:

@@ -38,18 +38,24 @@ SCHEMA = Schema(
             made_after INTEGER NOT NULL,
             PRIMARY KEY (session, person)
         ) WITHOUT ROWID;
+        CREATE TABLE notes_dropped (times INTEGER NOT NULL);
+        INSERT INTO notes_dropped VALUES (0);
         CREATE TRIGGER noted_message_removed AFTER DELETE ON messages BEGIN
             DELETE FROM session_notes;
+            UPDATE notes_dropped SET times = times + 1;
         END;
         CREATE TRIGGER noted_message_superseded AFTER INSERT ON amendments BEGIN
             DELETE FROM session_notes;
+            UPDATE notes_dropped SET times = times + 1;
         END;
         CREATE TRIGGER noted_conclusion_removed AFTER DELETE ON conclusions BEGIN
             DELETE FROM session_notes;
+            UPDATE notes_dropped SET times = times + 1;
         END;
         CREATE TRIGGER noted_conclusion_replaced AFTER UPDATE OF invalidated_at ON conclusions
         WHEN new.invalidated_at IS NOT NULL BEGIN
             DELETE FROM session_notes;
+            UPDATE notes_dropped SET times = times + 1;
         END;
         """,
     ),
@@ -133,9 +139,19 @@ class NoteBook:
         parts = tuple(_part(part) for part in json.loads(row["parts"]))
         return Notes(row["text"], parts, row["start"], row["made_after"])
 
-    def keep(self, session: str, person: str, most: int, notes: Notes) -> None:
+    def dropped(self) -> int:
+        """How often notes have been dropped, for what they rest on was forgotten or has changed."""
+        row = self._database.one("SELECT times FROM notes_dropped")
+        assert row is not None
+        return row["times"]
+
+    def keep(self, session: str, person: str, most: int, notes: Notes, dropped: int) -> None:
+        """Keep notes, unless some have been dropped since, when `dropped` was read before these
+        were made: they may hold what is forgotten.
+        """
         self._database.execute(
-            "INSERT OR REPLACE INTO session_notes VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO session_notes SELECT ?, ?, ?, ?, ?, ?, ? "
+            "FROM notes_dropped WHERE times = ?",
             storable(session),
             storable(person),
             notes.text,
@@ -143,6 +159,7 @@ class NoteBook:
             most,
             notes.start,
             notes.made_after,
+            dropped,
         )
 
     def on_person(

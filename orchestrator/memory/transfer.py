@@ -53,14 +53,14 @@ class Taken:
     """Those left out, for they were forgotten here."""
 
 
-def export(database: Database, address: str, conclusions: Conclusions) -> Iterator[str]:
-    """The lines of a file with the memory of the profile at `address`, without line ends; nobody
-    else writes meanwhile.
+def export(database: Database, address: str) -> Iterator[str]:
+    """The lines of a file with the memory of the profile at `address` as it is when the first is
+    taken, without line ends.
     """
-    Conversations(database)
+    Conclusions(database)
     database.migrate(DERIVATION)
-    with database.transaction():
-        yield from _Export(database, address, conclusions).lines()
+    with database.snapshot() as still:
+        yield from _Export(still, address, Conclusions(still)).lines()
 
 
 def take(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.database import Database
 from orchestrator.index import count_tokens
 from orchestrator.memory import Context, EmbeddedUserModel, PromptMemory
 from orchestrator.memory.notes import Part
@@ -260,6 +262,20 @@ def test_a_preview_leaves_nothing_behind(desk: Desk) -> None:
     desk.know("person lives in Lyon")
     assert "Lyon" in desk.memory.preview("Hello", 3_000).notes
     assert desk.past.database.all("SELECT * FROM session_notes") == []
+
+
+def test_notes_are_not_kept_when_something_was_forgotten_while_they_were_made(desk: Desk) -> None:
+    desk.know("person lives in Lyon")
+    desk.turn("I live in Lyon")
+    book = desk.memory.notes
+    dropped = book.dropped()
+    notes = book.on_person("person", "Where?", 300, 300, None)
+    with closing(Database(desk.past.database.path)) as another:
+        another.execute("DELETE FROM messages WHERE id = 1")
+    book.keep("talk", "person", 3_000, notes, dropped)
+    assert book.kept("talk", "person", 3_000) is None
+    book.keep("talk", "person", 3_000, notes, book.dropped())
+    assert book.kept("talk", "person", 3_000) == notes
 
 
 def test_all_of_it_can_be_written_as_json(desk: Desk) -> None:

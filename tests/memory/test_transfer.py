@@ -26,7 +26,7 @@ GOOD = '{"session": "s", "peer": "p", "text": "first", "at": "2026-01-02T03:04:0
 
 
 def exported(database: Database, address: str = OWN) -> Sequence[str]:
-    return list(export(database, address, Conclusions(database)))
+    return list(export(database, address))
 
 
 def taken(database: Database, lines: Sequence[str], address: str = OWN) -> Taken:
@@ -207,3 +207,17 @@ def test_credentials_in_a_foreign_conclusion_are_left_out(past: Past) -> None:
     taken(past.database, [json.dumps(line)])
     [kept] = Conclusions(past.database).about("anna")
     assert secret not in kept.text
+
+
+def test_others_go_on_writing_while_a_memory_is_carried_away(past: Past) -> None:
+    past.say("before")
+    lines = export(past.database, OWN)
+    first = next(lines)
+    with closing(Database(past.database.path)) as another:
+        Conversations(another).append(
+            "talk", run="r", key="k", peer="person", kind="said", text="meanwhile", tokens=1
+        )
+    file = "\n".join([first, *lines])
+    assert "before" in file
+    assert "meanwhile" not in file
+    assert "meanwhile" in "\n".join(exported(past.database))
