@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from orchestrator.erasure import Erasure
 from orchestrator.errors import PersonError, RetinueError
+from orchestrator.home import ProfileHome
 from orchestrator.memory import AskAnswer, AskLevel, EmbeddedUserModel, QueueStatus, Thinker
 from orchestrator.memory.user_model import DreamReport
 from orchestrator.model.base import Account, Usage
@@ -55,19 +57,22 @@ class Remembering:
         self._staffs[run] = staff
 
     async def remember(self) -> None:
-        """Work off what was said in the runs of this process; for when nobody waits any more. What
-        does not come to its end here is made up for the next time. A broken profile remembers
-        nothing, the others do.
+        """Work off what was said in the runs of this process, and forget what the teams keep no
+        longer; for when nobody waits any more. What does not come to its end here is made up for
+        the next time. A broken profile remembers nothing, the others do.
         """
+        teams: dict[str, Team] = {}
         for run, staff in list(self._staffs.items()):
             record = self._ledger.run(run)
+            teams[record.team] = staff.team
             for profile in self._profiles(record):
-                try:
+                with _others_go_on(f"{record.team}/{profile} remembers"):
                     await self._work(record, staff, profile)
-                    await asyncio.to_thread(self._erasure.expire, staff.team, profile)
-                except (RetinueError, OSError) as error:
-                    _log.warning("%s/%s remembers later: %s", record.team, profile, error)
             self._staffs.pop(run, None)
+        for team in teams.values():
+            for profile in [CALL, *(member.profile for member in team.members)]:
+                with _others_go_on(f"{team.name}/{profile} forgets what is old"):
+                    await asyncio.to_thread(self._erasure.expire, team, profile)
         await asyncio.to_thread(self._erasure.finish)
 
     async def derive(
@@ -156,9 +161,19 @@ class Remembering:
 
     async def _work(self, record: RunRecord, staff: TeamStaff, profile: str) -> None:
         home = self._house.home.profile(record.team, profile)
-        people = self._house.user_model(home)
+        observe = staff.team.memory(profile).observe
         thinker = self._thinker(record, staff, profile)
-        if staff.team.memory(profile).observe:
+        try:
+            await self._take_in(home, thinker, observe=observe)
+        except PersonError as error:
+            if thinker is None:
+                raise
+            _log.warning("%s remembers without its model: %s", home.address, error)
+            await self._take_in(home, None, observe=observe)
+
+    async def _take_in(self, home: ProfileHome, thinker: Thinker | None, *, observe: bool) -> None:
+        people = self._house.user_model(home)
+        if observe:
             await people.work(thinker)
             await people.dream(thinker)
         else:
@@ -167,7 +182,7 @@ class Remembering:
         await self._house.memory(home).summaries.summarise(careful)
 
     def _thinker(self, record: RunRecord, staff: TeamStaff, profile: str) -> Thinker | None:
-        """The profile's own model, unless a script has played it."""
+        """The profile's own model, unless a script has played it or it cannot be used."""
         if record.rehearsal:
             return None
         account = Account(record.id, f"{record.team}/{profile}", RunMeter(staff.team.limits))
@@ -175,9 +190,24 @@ class Remembering:
         def paid(usage: Usage, cost_usd: Decimal | None) -> None:
             self._ledger.charge(record.id, usage, cost_usd)
 
-        model = staff.lead() if profile == CALL else staff.model(profile)
+        try:
+            model = staff.lead() if profile == CALL else staff.model(profile)
+        except PersonError as error:
+            _log.warning("%s remembers without a model: %s", account.address, error)
+            return None
         return ModelWriter(model, account, paid)
 
     def _profiles(self, record: RunRecord) -> Iterable[str]:
         members = self._ledger.members(record.id)
         return dict.fromkeys([record.owner, *(member.profile for member in members)])
+
+
+@contextmanager
+def _others_go_on(what: str) -> Generator[None]:
+    """One profile's failure ends nothing else: the answer has been given already."""
+    try:
+        yield
+    except (RetinueError, OSError) as error:
+        _log.warning("%s later: %s", what, error)
+    except Exception:
+        _log.exception("%s later", what)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator.agent.prompt import system_prompt
 from orchestrator.agent.seat import Forget, Seat
@@ -36,6 +38,8 @@ from orchestrator.team.writing import ModelWriter
 from orchestrator.tool.policy import Rules
 from orchestrator.tool.toolset import Toolset
 
+_Opened = TypeVar("_Opened")
+
 
 @dataclass
 class House:
@@ -63,64 +67,75 @@ class House:
     """By team name; a team that was loaded anew takes the place of the old one."""
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a sandbox is opened, for two calls of one profile may start together."""
+    _opening_here: threading.RLock = field(default_factory=threading.RLock)
+    """Held while a database or what reads from it is opened."""
     found: ModelFound | None = None
     """The model that serves where none is named, once it has been looked for."""
 
     def database(self, profile: ProfileHome) -> Database:
         """The profile's `memory.db`, opened once."""
-        known = self.databases.get(profile.address)
-        if known is None:
+
+        def opened() -> Database:
             profile.create()
-            known = self.databases[profile.address] = Database(profile.memory_db)
-            self.stack.callback(known.close)
-        return known
+            database = Database(profile.memory_db)
+            self.stack.callback(database.close)
+            return database
+
+        return self._once(self.databases, profile, opened)
 
     def shelf(self, profile: ProfileHome) -> Shelf:
         """The skills the profile can use, opened once."""
-        known = self.shelves.get(profile.address)
-        if known is None:
+
+        def opened() -> Shelf:
             database = self.database(profile)
-            store = SkillStore(profile, database, approval_needed=self.settings.approve_skills)
-            known = self.shelves[profile.address] = Shelf(
-                store,
+            return Shelf(
+                SkillStore(profile, database, approval_needed=self.settings.approve_skills),
                 database,
                 self.libraries.skills,
                 embed=self.embedder.embed,
                 vectors=self._vectors(profile, SKILL_VECTORS),
             )
-        return known
+
+        return self._once(self.shelves, profile, opened)
 
     def past(self, profile: ProfileHome) -> ConversationSearch:
         """Search in the profile's conversations, opened once."""
-        known = self.searches.get(profile.address)
-        if known is None:
-            known = self.searches[profile.address] = ConversationSearch(
-                self.database(profile),
-                self.embedder.embed,
-                self._vectors(profile, MESSAGE_VECTORS),
-            )
-        return known
+
+        def opened() -> ConversationSearch:
+            vectors = self._vectors(profile, MESSAGE_VECTORS)
+            return ConversationSearch(self.database(profile), self.embedder.embed, vectors)
+
+        return self._once(self.searches, profile, opened)
 
     def user_model(self, profile: ProfileHome) -> EmbeddedUserModel:
         """What the profile believes about people, opened once."""
-        known = self.user_models.get(profile.address)
-        if known is None:
-            known = self.user_models[profile.address] = EmbeddedUserModel(
-                self.database(profile),
-                profile.address,
-                self.past(profile),
-                self.embedder.embed,
-            )
-        return known
+
+        def opened() -> EmbeddedUserModel:
+            database, past = self.database(profile), self.past(profile)
+            return EmbeddedUserModel(database, profile.address, past, self.embedder.embed)
+
+        return self._once(self.user_models, profile, opened)
 
     def memory(self, profile: ProfileHome) -> PromptMemory:
         """What of the profile's memory goes into its prompts, opened once."""
-        known = self.memories.get(profile.address)
-        if known is None:
-            known = self.memories[profile.address] = PromptMemory(
-                self.database(profile), self.past(profile), self.user_model(profile)
-            )
-        return known
+
+        def opened() -> PromptMemory:
+            database, past = self.database(profile), self.past(profile)
+            return PromptMemory(database, past, self.user_model(profile))
+
+        return self._once(self.memories, profile, opened)
+
+    def _once(
+        self, known: dict[str, _Opened], profile: ProfileHome, opened: Callable[[], _Opened]
+    ) -> _Opened:
+        """From any thread; what is open already is handed out without waiting for the others."""
+        found = known.get(profile.address)
+        if found is None:
+            with self._opening_here:
+                found = known.get(profile.address)
+                if found is None:
+                    found = known[profile.address] = opened()
+        return found
 
     def _vectors(self, profile: ProfileHome, table: str) -> VectorSearch:
         if self.chroma is None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from orchestrator.database import Database
 from orchestrator.errors import PersonError
-from orchestrator.memory import ConversationSearch, EmbeddedUserModel
+from orchestrator.memory import Conversations, ConversationSearch, EmbeddedUserModel
 from tests.company import Company
+from tests.model.servers import Answer, Fail, OpenAIDouble
 
 
 def known(company: Company, profile: str, person: str = "person") -> list[str]:
@@ -102,3 +105,81 @@ async def test_a_member_that_has_worked_still_answers_what_it_knows(company: Com
             result = await runtime.run(request, company.watch)
     assert result.state == "completed"
     assert "lives in Paris" in result.answer
+
+
+def grown_old(company: Company, profile: str) -> None:
+    """Something was said to the profile long ago."""
+    company.home.create()
+    home = company.home.profile("firm", profile)
+    home.create()
+    with closing(Database(home.memory_db)) as database:
+        Conversations(database).append(
+            "s",
+            run="old",
+            key="k",
+            peer="ann",
+            kind="said",
+            text="It was long ago.",
+            tokens=4,
+            at=datetime(2001, 1, 1, tzinfo=UTC),
+        )
+
+
+def said(company: Company, profile: str) -> list[str]:
+    with closing(Database(company.home.profile("firm", profile).memory_db)) as database:
+        return [row["text"] for row in database.all("SELECT text FROM messages ORDER BY id")]
+
+
+async def test_without_a_model_that_can_be_used_the_rules_remember(
+    company: Company, caplog: pytest.LogCaptureFixture
+) -> None:
+    company.hire([])
+    async with company.open() as runtime:
+        request = company.request(runtime, "I live in Paris.")
+        request = replace(request, model="openai/gpt-4.1", rehearsal=None)
+        result = await runtime.run(request, company.watch)
+        await runtime.remember()
+    assert result.state == "failed"
+    assert "firm/supervisor remembers without a model" in caplog.text
+    assert known(company, "supervisor") == ["IDENTITY: lives in Paris"]
+
+
+async def test_a_refused_model_keeps_no_profile_from_what_needs_none(
+    company: Company, caplog: pytest.LogCaptureFixture
+) -> None:
+    company.hire([], members={"scribe": {"tools": ["plan"]}, "counter": {}})
+    async with OpenAIDouble([Answer("Noted."), Fail(401, "bad key")]) as server:
+        company.environment = {"CUSTOM_BASE_URL": server.base_url}
+        async with company.open() as runtime:
+            text = "I live in Paris. These days I hike with my dog. " * 60
+            request = company.request(runtime, text, target="scribe")
+            request = replace(request, model="custom/x", rehearsal=None)
+            result = await runtime.run(request, company.watch)
+            await runtime.remember()
+    assert result.state == "completed", result.error
+    assert "firm/scribe remembers without its model" in caplog.text
+    assert known(company, "scribe") == ["IDENTITY: lives in Paris"]
+
+
+async def test_one_profile_that_fails_in_an_unknown_way_ends_nothing(company: Company) -> None:
+    old = {"memory": {"keep_days": 30}}
+    company.hire([{"profile": "scribe", "say": "Noted."}], members={"scribe": old, "counter": {}})
+    grown_old(company, "scribe")
+    assert known(company, "scribe") == []
+    with closing(Database(company.home.profile("firm", "scribe").memory_db)) as database:
+        database.execute(
+            "CREATE TRIGGER broken BEFORE INSERT ON conclusions "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    await told(company, "I live in Paris.", target="scribe")
+    assert said(company, "scribe") == ["I live in Paris.", "Noted."]
+
+
+async def test_whoever_keeps_for_some_days_only_need_not_have_worked(company: Company) -> None:
+    company.hire(
+        [{"profile": "scribe", "say": "Noted."}],
+        members={"scribe": {}, "counter": {"memory": {"keep_days": 30}}},
+    )
+    grown_old(company, "counter")
+    await told(company, "Hello.", target="scribe")
+    assert said(company, "counter") == []
