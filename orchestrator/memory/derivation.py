@@ -6,10 +6,11 @@ batch is held by a process while its model thinks, and is free again when that p
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from orchestrator.memory import extraction, rules
 from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.extraction import Heard
+from orchestrator.memory.forgetting import Forgetting
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
 from orchestrator.memory.user_model import RULE, QueueStatus, Thinker
 
@@ -49,6 +51,7 @@ SCHEMA = Schema(
     ),
 )
 
+_UNREAD = "id > (SELECT last FROM rules_cursor) AND id NOT IN (SELECT message FROM amendments)"
 _AT_ONCE = 200
 """Messages of one transaction of the rules."""
 _BATCH_TOKENS = 512
@@ -82,6 +85,7 @@ class Derivation:
         self._database = database
         self._observer = observer
         self._conclusions = conclusions
+        self._forgetting = Forgetting(database, conclusions)
         self._now = now
 
     def read(self, most: int | None = None) -> int:
@@ -89,16 +93,19 @@ class Derivation:
         stretch is one transaction: a message is read wholly or not at all, and never twice.
         """
         done = 0
-        while True:
+        while most is None or done < most:
+            rows = self._unread(_AT_ONCE)
+            if not rows:
+                break
+            found = [each for each in map(self._read, rows) if each is not None]
             with self._database.transaction():
-                rows = self._unread(_AT_ONCE)
-                for row in rows:
-                    self._read(row)
-                if rows:
-                    self._database.execute("UPDATE rules_cursor SET last = ?", rows[-1]["id"])
+                if self._unread(len(rows)) != rows:
+                    continue  # somebody else has read or forgotten some of it meanwhile
+                for heard, statements in found:
+                    self._keep(heard, statements)
+                self._database.execute("UPDATE rules_cursor SET last = ?", rows[-1]["id"])
             done += len(rows)
-            if len(rows) < _AT_ONCE or (most is not None and done >= most):
-                return done
+        return done
 
     def skip(self) -> None:
         """Leave what was said since unread for ever."""
@@ -117,51 +124,55 @@ class Derivation:
         """
         done = 0
         for _ in range(batches):
-            batch = self._claim(thinker, flush=flush)
+            batch = await self._claimed(thinker, flush=flush)
             if not batch:
                 break
             try:
                 facts = await extraction.extract(batch, thinker)
             except RunStopped as error:
-                self._release(batch)
+                await asyncio.to_thread(self._release, batch)
                 log.warning("%s goes on reading later: %s", self._observer, error)
                 break
             except PersonError:
-                self._release(batch)
+                await asyncio.to_thread(self._release, batch)
                 raise
             except RetinueError as error:
                 of_this_batch = isinstance(error, ToolRetry)
-                self._put_back(batch, str(error), spent=of_this_batch)
+                await asyncio.to_thread(self._put_back, batch, str(error), spent=of_this_batch)
                 log.warning("%s has not understood a batch: %s", self._observer, error)
                 if of_this_batch:
                     continue
                 break
             except Exception as error:
-                self._put_back(batch, repr(error), spent=True)
+                await asyncio.to_thread(self._put_back, batch, repr(error), spent=True)
                 raise
             except BaseException:
-                self._release(batch)
+                await asyncio.shield(asyncio.to_thread(self._release, batch))
                 raise
-            done += self._take_in(batch, facts, thinker.name)
+            done += await asyncio.to_thread(self._take_in, batch, facts, thinker.name)
         return done
 
     def status(self) -> QueueStatus:
         now = self._now()
-        unread = self._database.one(
-            "SELECT COUNT(*) AS n FROM messages WHERE id > (SELECT last FROM rules_cursor)"
+        unread = self._database.one(f"SELECT COUNT(*) AS n FROM messages WHERE {_UNREAD}")
+        groups = self._database.all(
+            "SELECT holder, held_until, attempts >= ? AS failed, COUNT(*) AS n, "
+            "SUM(tokens) AS tokens FROM derivation GROUP BY holder, held_until, failed",
+            _ATTEMPTS,
         )
-        rows = self._database.all("SELECT * FROM derivation")
-        failed = [row for row in rows if row["attempts"] >= _ATTEMPTS]
-        working = [row for row in rows if _is_held(row, now)]
-        pending = [row for row in rows if row not in failed and row not in working]
-        errors = sorted((row for row in rows if row["error"]), key=lambda row: row["not_before"])
+        working = [group for group in groups if _is_held(group, now)]
+        failed = [group for group in groups if group["failed"] and group not in working]
+        pending = [group for group in groups if group not in working and group not in failed]
+        error = self._database.one(
+            "SELECT error FROM derivation WHERE error <> '' ORDER BY not_before DESC LIMIT 1"
+        )
         return QueueStatus(
             unread=unread["n"] if unread is not None else 0,
-            pending=len(pending),
-            pending_tokens=sum(row["tokens"] for row in pending),
-            working=len(working),
-            failed=len(failed),
-            error=errors[-1]["error"] if errors else "",
+            pending=sum(group["n"] for group in pending),
+            pending_tokens=sum(group["tokens"] for group in pending),
+            working=sum(group["n"] for group in working),
+            failed=sum(group["n"] for group in failed),
+            error=error["error"] if error is not None else "",
         )
 
     def retry(self) -> int:
@@ -173,20 +184,25 @@ class Derivation:
     def _unread(self, most: int) -> Sequence[Any]:
         return self._database.all(
             "SELECT id, peer, kind, text, tokens, extra, at FROM messages "
-            "WHERE id > (SELECT last FROM rules_cursor) "
-            "AND id NOT IN (SELECT message FROM amendments) ORDER BY id LIMIT ?",
+            f"WHERE {_UNREAD} ORDER BY id LIMIT ?",
             most,
         )
 
-    def _read(self, row: Any) -> None:
+    def _read(self, row: Any) -> tuple[Heard, Sequence[rules.Statement]] | None:
         heard = _heard(row)
         if heard is None or heard.peer == self._observer:
-            return
-        for statement in rules.read(heard.text):
+            return None
+        return heard, list(rules.read(heard.text))
+
+    def _keep(self, heard: Heard, statements: Sequence[rules.Statement]) -> None:
+        for statement in statements:
+            text = statement.text.replace("{who}", heard.peer)
+            if self._is_forgotten(heard.peer, text, heard.at):
+                continue
             self._conclusions.add(
                 self._observer,
                 heard.peer,
-                statement.text.replace("{who}", heard.peer),
+                text,
                 kind=statement.kind,
                 by=RULE,
                 at=heard.at,
@@ -202,6 +218,15 @@ class Derivation:
                 max(1, len(heard.text) // 4),
                 _stored(self._now()),
             )
+
+    async def _claimed(self, thinker: Thinker, *, flush: bool) -> Sequence[Heard]:
+        """What `_claim` takes, given back when the work is called off meanwhile."""
+        claiming = asyncio.create_task(asyncio.to_thread(self._claim, thinker, flush=flush))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._release, await claiming)
+            raise
 
     def _claim(self, thinker: Thinker, *, flush: bool) -> Sequence[Heard]:
         """Take the oldest messages of one peer that make a batch."""
@@ -234,14 +259,18 @@ class Derivation:
         """
         with self._database.transaction():
             ours = {heard.message: heard for heard in batch if self._holds(heard)}
+            known = self._known([fact.about for fact in facts if fact.about is not None])
             for fact in facts:
                 if (heard := ours.get(fact.message)) is None:
                     continue
-                own = fact.about is None
                 # What is said of others is the speaker's view of them, not theirs, and not ours.
+                observer = self._observer if fact.about is None else heard.peer
+                observed = heard.peer if fact.about is None else known[fact.about]
+                if self._is_forgotten(observed, fact.text, heard.at):
+                    continue
                 self._conclusions.add(
-                    self._observer if own else heard.peer,
-                    heard.peer if own else self._known(fact.about or ""),
+                    observer,
+                    observed,
                     fact.text,
                     kind=fact.kind,
                     by=name,
@@ -256,12 +285,20 @@ class Derivation:
         row = self._database.one("SELECT holder FROM derivation WHERE message = ?", heard.message)
         return row is not None and row["holder"] == os.getpid()
 
-    def _known(self, name: str) -> str:
-        """The peer of that name, where one has spoken; else the name itself."""
-        row = self._database.one(
-            "SELECT peer FROM messages WHERE peer = ? COLLATE NOCASE LIMIT 1", name
-        )
-        return row["peer"] if row is not None else name
+    def _is_forgotten(self, observed: str, text: str, said: datetime) -> bool:
+        """Whether it was forgotten after it had been said."""
+        return any(
+            self._forgetting.is_forgotten_conclusion(name, text)
+            for name in self._conclusions.peers.names(observed)
+        ) and any(each.at >= said for each in self._forgetting.tombstones())
+
+    def _known(self, names: Sequence[str]) -> Mapping[str, str]:
+        """For each name the peer who has spoken under it; else the name itself."""
+        if not names:
+            return {}
+        peers = [row["peer"] for row in self._database.all("SELECT DISTINCT peer FROM messages")]
+        known = {peer.casefold(): peer for peer in peers}
+        return {name: name if name in peers else known.get(name.casefold(), name) for name in names}
 
     def _put_back(self, batch: Sequence[Heard], error: str, *, spent: bool) -> None:
         """Try again after a pause; `spent`: not for ever."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from orchestrator.errors import LimitReached, ModelRefusedError, ModelUnavailable, ToolRetry
+from orchestrator.memory import rules
+from orchestrator.memory.choosing import Choosing
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.derivation import Derivation
+from orchestrator.memory.forgetting import Forgetting
 from tests.memory.past import Past
 from tests.memory.thinkers import Clock, ScriptedThinker
 
@@ -237,6 +240,86 @@ async def test_what_is_forgotten_while_a_model_reads_it_is_not_concluded(
 
     assert await derivation.think(ScriptedThinker(forgetting), flush=True) == 0
     assert Conclusions(past.database).about() == []
+
+
+async def test_a_forgotten_conclusion_comes_back_only_when_it_is_said_again(
+    past: Past, derivation: Derivation
+) -> None:
+    past.say("These days I hike with my dog.", at=DAY)
+    derivation.read()
+    known = Conclusions(past.database)
+    made = known.add(ME, "person", HIKES["fact"], by="other", at=DAY)
+    assert made is not None
+    chosen = Choosing(past.database, ME, known).conclusions([made])
+    Forgetting(past.database, known).forget(chosen, by="operator", at=DAY + timedelta(hours=1))
+    thinker = ScriptedThinker({"facts": [HIKES]})
+    assert await derivation.think(thinker, flush=True) == 1
+    assert texts(past) == []
+    past.say("These days I hike with my dog.", at=DAY + timedelta(hours=2))
+    derivation.read()
+    assert await derivation.think(thinker, flush=True) == 1
+    assert texts(past) == [HIKES["fact"]]
+
+
+def test_what_is_superseded_counts_as_read(past: Past, derivation: Derivation) -> None:
+    past.say("I live in Lyon.")
+    past.say("I live in Nice.")
+    past.database.execute(
+        "INSERT INTO amendments SELECT min(id), NULL, ? FROM messages", DAY.isoformat()
+    )
+    assert derivation.status().unread == 1
+    assert derivation.read() == 1
+    assert derivation.status().unread == 0
+
+
+async def test_who_has_spoken_is_known_by_name_in_any_case(
+    past: Past, derivation: Derivation
+) -> None:
+    past.say("Good morning.", peer="Bob")
+    past.say("My friend BOB likes tea a lot.")
+    derivation.read()
+    fact = {"quote": "BOB likes tea", "about": "BOB", "kind": "preference", "fact": "BOB likes tea"}
+    await derivation.think(ScriptedThinker({"facts": [fact]}), flush=True)
+    assert [each.observed for each in Conclusions(past.database).about()] == ["Bob"]
+
+
+async def test_a_turn_reads_no_more_than_it_asks_for(past: Past, derivation: Derivation) -> None:
+    for number in range(450):
+        past.say(f"Line {number}.")
+    assert derivation.read(200) == 200
+    assert derivation.read() == 250
+
+
+def test_what_is_forgotten_while_the_rules_read_is_not_concluded(
+    past: Past, derivation: Derivation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past.say("I live in Lyon.")
+    past.say("I work at Acme.")
+
+    read = rules.read
+
+    def reading(text: str) -> Iterator[rules.Statement]:
+        past.database.execute("DELETE FROM messages WHERE text = 'I live in Lyon.'")
+        return read(text)
+
+    monkeypatch.setattr(rules, "read", reading)
+    assert derivation.read() == 1
+    assert texts(past, by="rule") == ["person works at Acme"]
+
+
+async def test_who_is_called_off_while_it_takes_a_batch_gives_it_back(
+    past: Past, derivation: Derivation
+) -> None:
+    past.say("I hike with my dog.")
+    derivation.read()
+    with past.database.transaction():
+        working = asyncio.create_task(derivation.think(ScriptedThinker({}), flush=True))
+        await asyncio.sleep(0)
+        working.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert (derivation.status().working, derivation.status().pending) == (0, 1)
 
 
 @pytest.mark.parametrize("back", [timedelta(days=400), timedelta(hours=3)])
