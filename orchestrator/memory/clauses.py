@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from orchestrator.memory.checking import stems
 
 _ALIEN = re.compile(
-    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`|\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|"
-    r"\u00ab[^\u00bb\n]*\u00bb|(?<!\w)'[^'\n]{2,}'(?!\w)|^[ \t]*[>|][^\n]*$|"
+    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`|\"[^\"\n]{0,500}\"|"
+    r"\u201c[^\u201d\n]{0,500}\u201d|\u00ab[^\u00bb\n]{0,500}\u00bb|(?<!\w)'[^'\n]{2,500}'(?!\w)|"
+    r"^[ \t]*[>|][^\n]*$|"
     r"\b(?:says?|said|saying|writes?|wrote|reads|answers?|replied|shouts?)\s*:[^\n]*|"
-    r"^\W*(?:system|assistant|developer|user|human|tool|ai)\s*[:\]>][^\n]*$",
+    r"^[^\w\n]*(?:system|assistant|developer|user|human|tool|ai)\s*[:\]>][^\n]*$",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
 """Code, quotations, and lines that play another part."""
+_BLANKS = re.compile(r"\s{9,}")
 
 _SUBJECT = r"i|i'm|i've|i'd|i'll|my|we|we're|we've|our|he|she|they|it"
 _END = re.compile(
@@ -77,6 +79,7 @@ def around(text: str, quote: str, fact: str) -> Clause | None:
     if len("".join(words)) < 2:
         return None
     straight = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    straight = _BLANKS.sub(lambda run: "\n" if "\n" in run[0] else " ", straight)
     alien = [match.span() for match in _ALIEN.finditer(straight)]
     for found in re.finditer(r"[\W_]+".join(map(re.escape, words)), straight, re.IGNORECASE):
         if not any(start < found.end() and found.start() < end for start, end in alien):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.errors import PersonError
 from orchestrator.index import content_words, count_tokens
+from orchestrator.memory.card import ORDER
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.conversations import Message
 from orchestrator.memory.index import Scope
@@ -20,9 +21,7 @@ _CHARACTERS = 500
 _CONCLUSIONS = 8
 _MESSAGES = 6
 _SUREST = 6
-"""Of what has been said most often, whatever the question."""
-_COMPARED = 200
-"""The newest conclusions that the surest are chosen from."""
+"""Of what is surest, whatever the question."""
 _CHANCE = 0.2
 """Cosine below which a message without a common word is no evidence."""
 _AROUND = 2
@@ -68,7 +67,7 @@ class Board:
         """
         told = list(self._search_conclusions(self._question))
         if surest:
-            told += self._surest()
+            told += self._conclusions.surest(self._observed, self._observer, ORDER, _SUREST)
         said = self._search_messages(self._question) if messages else ()
         self._add([*map(self._told, told), *map(self._said, said)])
 
@@ -117,10 +116,6 @@ class Board:
     def _search_conclusions(self, words: str) -> Sequence[Conclusion]:
         found = self._conclusions.search(words, self._observed, history=True, most=_CONCLUSIONS)
         return [conclusion for conclusion, _ in found]
-
-    def _surest(self) -> Sequence[Conclusion]:
-        own = self._conclusions.about(self._observed, observer=self._observer, most=_COMPARED)
-        return sorted(own, key=lambda each: -each.times)[:_SUREST]
 
     def _search_messages(self, words: str) -> Sequence[Message]:
         """What the peer said first, then what was said by anybody."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from orchestrator.errors import ToolRetry
+from orchestrator.errors import ToolRetry, Unavailable
 from orchestrator.memory import checking, clauses
 from orchestrator.memory.quoting import on_one_line
 from orchestrator.memory.user_model import Kind, Thinker
@@ -122,9 +122,12 @@ async def extract(batch: Sequence[Heard], thinker: Thinker) -> Sequence[Fact]:
     """The facts in messages of one peer. Raises RetinueError where the model gives no list."""
     peer = on_one_line(batch[0].peer)
     texts = [redact(heard.text[:_MOST_CHARACTERS]) for heard in batch]
-    name = peer if thinker.careful else _stand_in(texts)
+    careful = thinker.careful
+    name = peer if careful else _stand_in(texts)
     read = [replace(heard, peer=name, text=text) for heard, text in zip(batch, texts, strict=True)]
-    answer = await thinker.write(_prompt(read, careful=thinker.careful), SCHEMA)
+    answer = await thinker.write(_prompt(read, careful=careful), SCHEMA)
+    if careful and not thinker.careful:
+        raise Unavailable(f"{thinker.name} has answered, and only reads: its batches are smaller")
     given = answer.get("facts")
     if not isinstance(given, list):
         raise ToolRetry("the model gave no list of facts")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from orchestrator.errors import ToolRetry
+from orchestrator.errors import ToolRetry, Unavailable
+from orchestrator.memory.clauses import around
 from orchestrator.memory.extraction import Fact, Heard, extract
 from tests.memory.thinkers import ScriptedThinker
 
@@ -156,6 +159,29 @@ async def test_for_a_small_model_the_speaker_has_a_plain_name() -> None:
     facts = await extract([Heard(1, "person", "Kim is my aunt.", SATURDAY)], thinker)
     assert [fact.text for fact in facts] == ["person's aunt is Kim"]
     assert "person said" not in thinker.prompts[0]
+
+
+async def test_a_fallback_that_only_reads_is_not_believed() -> None:
+    thinker = ScriptedThinker()
+
+    async def write(prompt: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        thinker.careful = False
+        return {"facts": [found("I like tea", "ann likes tea")]}
+
+    thinker.write = write
+    with pytest.raises(Unavailable):
+        await extract([Heard(1, "ann", "I like tea.", SATURDAY)], thinker)
+
+
+@pytest.mark.parametrize("filler", [" ", "\n", "\u201c", "'", "- ", "\u00ab", '"'])
+async def test_twice_the_text_takes_about_twice_the_time(filler: str) -> None:
+    def cpu(size: int) -> float:
+        before = time.process_time()
+        around("I like tea" + (filler * size)[:size] + "x", "I like tea", "ann likes tea")
+        return time.process_time() - before
+
+    cpu(1_000)
+    assert cpu(16_000) < 40 * max(cpu(2_000), 0.002)
 
 
 async def test_a_name_adds_no_line_to_the_prompt() -> None:
