@@ -194,7 +194,10 @@ async def test_what_is_known_is_told_with_hearsay_as_such(firm: Company) -> None
     await talk(firm)
     with closing(Database(firm.home.profile("firm", "keeper").memory_db)) as database:
         store = Conclusions(database)
-        store.add("bob", "anna", "anna owes bob money", by="rule", at=datetime.now(UTC))
+        now = datetime.now(UTC)
+        store.add("bob", "anna", "anna owes bob money", by="rule", at=now)
+        for number in range(120):
+            store.add("firm/keeper", "anna", f"anna has key {number}", by="rule", at=now)
     answer = (await say(firm, "What do you know about me?", "anna", "keeper")).answer
     assert f"lives in {MARK}" in answer
     assert "anna owes bob money (told by bob" in answer

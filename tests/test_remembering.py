@@ -136,7 +136,7 @@ async def test_without_a_model_that_can_be_used_the_rules_remember(
     company.hire([])
     async with company.open() as runtime:
         request = company.request(runtime, "I live in Paris.")
-        request = replace(request, model="openai/gpt-4.1", rehearsal=None)
+        request = replace(request, model="nobody/x", rehearsal=None)
         result = await runtime.run(request, company.watch)
         await runtime.remember()
     assert result.state == "failed"

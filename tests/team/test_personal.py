@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.team.personal import Wish, read_wish, told
+from orchestrator.team.personal import FILES, UNFINISHED, Wish, read_wish, told
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,8 @@ def test_numbers_are_told_in_words_a_person_would_use() -> None:
     assert told({"messages": 1, "conclusions": 2, "runs": 3}) == (
         "1 message, 2 conclusions and 3 runs"
     )
+    assert told({FILES: 1, UNFINISHED: 1}) == (
+        "1 run with its files and 1 unfinished run, which is cancelled"
+    )
+    assert told({UNFINISHED: 2}) == "2 unfinished runs, which are cancelled"
     assert told({}) == "nothing"
