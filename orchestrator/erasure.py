@@ -71,9 +71,12 @@ class Erasure:
         return [each for each in found if each.chosen]
 
     def choose_person(self, homes: Sequence[ProfileHome], person: str) -> Sequence[Found]:
-        """Everything of a person; a run they began with one profile is theirs with all."""
-        runs = self.runs_of(homes, person)
-        return self.choose(homes, lambda choosing: choosing.person(person, runs))
+        """Everything of a person; a run they began with one profile is theirs with all, and so is
+        a name that one of them knows.
+        """
+        names = {person, *(name for home in homes for name in self.choosing(home).names(person))}
+        runs = {run for name in names for run in self.runs_of(homes, name)}
+        return self.choose(homes, lambda choosing: choosing.person(person, runs, names))
 
     def runs_of(self, homes: Sequence[ProfileHome], person: str) -> Collection[str]:
         """The runs that a person has begun with one of those profiles."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from orchestrator.database import Database
-from orchestrator.errors import NotFoundError
+from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.index import content_words, hidden_words
 from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conclusions import Conclusions
@@ -87,12 +87,18 @@ class Choosing:
             raise NotFoundError("session", session, hint=hint)
         return replace(self._resting_on("session", {row["id"] for row in rows}), whole=True)
 
-    def person(self, peer: str, runs: Collection[str] = ()) -> Chosen:
-        """Everything a person has said under any of their names, everything of the runs that they
-        began, of `runs`, and of conversations with nobody else, and what is believed of them or by
-        them.
+    def names(self, peer: str) -> Sequence[str]:
+        """All names of a person that this profile knows of."""
+        return self._conclusions.peers.names(peer)
+
+    def person(self, peer: str, runs: Collection[str] = (), also: Collection[str] = ()) -> Chosen:
+        """Everything a person has said under any of their names, `also` among them, everything of
+        the runs that they began, of `runs`, and of conversations with nobody else, and what is
+        believed of them or by them. Raises PersonError for the profile itself.
         """
-        names = self._conclusions.peers.names(peer)
+        names = list(dict.fromkeys([*self.names(peer), *also]))
+        if self._address in names:
+            raise PersonError(f"{self._address} is no person; name whom it shall forget")
         begun = {*runs, *self.runs_of(peer)}
         said = self._among("SELECT id FROM messages WHERE peer IN ({})", names)
         said |= self._among("SELECT id FROM messages WHERE run IN ({})", begun)
@@ -220,16 +226,29 @@ class Choosing:
         return {row["id"] for row in rows}
 
     def _resting_on(self, span: Span, messages: Collection[int]) -> Chosen:
-        """Those messages in all versions, their runs, and what rests on them alone."""
+        """Those messages in all versions and where they were looked up again, their runs, and what
+        rests on them alone.
+        """
         every = self._versions(set(messages))
         return Chosen(
             span,
-            messages=frozenset(every),
+            messages=frozenset(every | self._looked_up_since(every)),
             conclusions=frozenset(self._conclusions.orphans(every)),
             runs=frozenset(
                 self._among("SELECT DISTINCT run FROM messages WHERE id IN ({})", every, "run")
             ),
         )
+
+    def _looked_up_since(self, messages: Collection[int]) -> set[int]:
+        """What members have looked up in their memory since the first of the messages was said,
+        and which may repeat it.
+        """
+        rows = self._database.all(
+            "SELECT id FROM messages WHERE kind = 'tool' AND peer IN ('recall', 'ask_about') "
+            "AND id > ?",
+            min(messages, default=2**62),
+        )
+        return {row["id"] for row in rows}
 
     def _versions(self, messages: set[int]) -> set[int]:
         every, new = set(messages), messages

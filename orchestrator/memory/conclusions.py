@@ -17,15 +17,17 @@ from orchestrator.index import (
     EmbedderMissing,
     StoredVectors,
     content_words,
+    from_int8,
     hidden_words,
     match_any,
     pieces,
     rebuild_table,
     to_int8,
 )
+from orchestrator.memory.card import ORDER
 from orchestrator.memory.conversations import storable
 from orchestrator.memory.peers import Peers
-from orchestrator.memory.rules import Change
+from orchestrator.memory.rules import Change, holds_one
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
 from orchestrator.memory.search import fused
 from orchestrator.memory.user_model import RULE, Conclusion, Kind, Level
@@ -145,7 +147,7 @@ class Conclusions:
         a session the later message replaces, whatever the clock says; across sessions the one that
         was said later.
         """
-        text = redact(storable(" ".join(text.split())))[:_MOST_CHARACTERS].strip()
+        text = _clean(text)
         if not text or (LEFT_OUT in text and len(content_words(text.replace(LEFT_OUT, ""))) < 2):
             return None
         with self._database.transaction():
@@ -203,7 +205,7 @@ class Conclusions:
         """Keep a conclusion as it stood elsewhere, whatever else is held; its id, and whether it
         is new here.
         """
-        text = redact(storable(" ".join(text.split())))[:_MOST_CHARACTERS].strip()
+        text = _clean(text)
         with self._database.transaction():
             row = self._database.one(
                 "SELECT id FROM conclusions WHERE observed = ? AND observer = ? AND norm = ? "
@@ -268,18 +270,14 @@ class Conclusions:
         besides: str = "",
         history: bool = False,
         most: int = 100,
-        after: int = 0,
     ) -> Sequence[Conclusion]:
-        """The newest first; see `UserModel.conclusions`. `besides`: not what that peer holds;
-        `after`: only those with a higher id.
-        """
+        """The newest first; see `UserModel.conclusions`. `besides`: not what that peer holds."""
         condition, values = self._condition(observed, observer, history)
         rows = self._database.all(
-            f"SELECT id FROM conclusions WHERE {condition} AND observer <> ? AND id > ? "
+            f"SELECT id FROM conclusions WHERE {condition} AND observer <> ? "
             "ORDER BY id DESC LIMIT ?",
             *values,
             besides,
-            after,
             most,
         )
         found = self.get([row["id"] for row in rows])
@@ -378,19 +376,30 @@ class Conclusions:
         """Take conclusions out for good, and those drawn from them; how many are gone."""
         gone = 0
         with self._database.transaction():
-            pending = set(ids)
-            while pending:
-                marks = ", ".join("?" * len(pending))
-                drawn = self._database.all(
-                    "SELECT DISTINCT conclusion FROM conclusion_premises "
-                    f"WHERE premise IN ({marks})",
-                    *pending,
-                )
+            every = sorted(self.with_drawn(ids))
+            for at in range(0, len(every), 500):
+                some = every[at : at + 500]
                 gone += self._database.execute(
-                    f"DELETE FROM conclusions WHERE id IN ({marks})", *pending
+                    f"DELETE FROM conclusions WHERE id IN ({', '.join('?' * len(some))})", *some
                 )
-                pending = {row["conclusion"] for row in drawn} - pending
         return gone
+
+    def with_drawn(self, ids: Collection[int]) -> set[int]:
+        """Those, and all that were drawn from them."""
+        every, pending = set(ids), list(ids)
+        while pending:
+            found: set[int] = set()
+            for at in range(0, len(pending), 500):
+                some = pending[at : at + 500]
+                rows = self._database.all(
+                    "SELECT DISTINCT conclusion FROM conclusion_premises WHERE premise IN "
+                    f"({', '.join('?' * len(some))})",
+                    *some,
+                )
+                found.update(row["conclusion"] for row in rows)
+            pending = list(found - every)
+            every |= found
+        return every
 
     def orphans(self, messages: Collection[int]) -> Sequence[int]:
         """The conclusions that would rest on nothing without those messages."""
@@ -413,14 +422,26 @@ class Conclusions:
             self._settle_slots(own)
         return own
 
+    def vector(self, conclusion: int) -> Vectors | None:
+        """As it is stored; None when it is still missing."""
+        row = self._database.one(f"SELECT vector FROM {VECTORS} WHERE id = ?", conclusion)
+        return None if row is None else from_int8(row["vector"])
+
     def embed_missing(self, most: int | None = None) -> int:
         """Compute missing vectors, at most `most`, and merge what says the same; how many were
         computed. 0 where there is no embedder.
         """
+        return self._embed_missing(most)[0]
+
+    def merge(self, most: int) -> int:
+        """See `embed_missing`; how many conclusions are gone for it."""
+        return self._embed_missing(most)[1]
+
+    def _embed_missing(self, most: int | None) -> tuple[int, int]:
         if self._embed is None:
-            return 0
+            return 0, 0
         self._settle_model()
-        done = 0
+        done = merged = 0
         while most is None or done < most:
             rows = self._database.all(
                 f"SELECT id, text FROM conclusions WHERE id NOT IN (SELECT id FROM {VECTORS}) "
@@ -432,7 +453,7 @@ class Conclusions:
             try:
                 vectors = self._embed([row["text"] for row in rows])
             except EmbedderMissing:
-                return done
+                break
             with self._database.transaction():
                 for row, vector in zip(rows, vectors, strict=True):
                     self._database.execute(
@@ -442,9 +463,9 @@ class Conclusions:
                         row["id"],
                     )
             for row, vector in zip(rows, vectors, strict=True):
-                self._merge_near(row["id"], vector)
+                merged += self._merge_near(row["id"], vector)
             done += len(rows)
-        return done
+        return done, merged
 
     def rebuild(self) -> None:
         """Index the words anew, and drop the vectors that cannot be read."""
@@ -503,19 +524,22 @@ class Conclusions:
     ) -> int | None:
         """A valid one that says just this."""
         names = self.peers.names(observed)
-        marks = ", ".join("?" * len(names))
-        row = self._database.one(
-            f"SELECT id FROM conclusions WHERE observed IN ({marks}) AND observer = ? "
-            "AND level = ? AND invalidated_at IS NULL "
-            "AND (norm = ? OR (slot <> '' AND slot = ? AND value = ?)) ORDER BY id LIMIT 1",
-            *names,
-            observer,
-            level,
-            _norm(text),
-            slot,
-            value,
-        )
-        return row["id"] if row is not None else None
+        by_slot = ("slot = ? AND value = ?", [slot, value])
+        found: list[int] = []
+        # Two statements, for an index serves no OR.
+        for saying, values in [("norm = ?", [_norm(text)]), *([by_slot] if slot else [])]:
+            row = self._database.one(
+                f"SELECT min(id) AS id FROM conclusions WHERE observed IN "
+                f"({', '.join('?' * len(names))}) AND observer = ? AND level = ? "
+                f"AND invalidated_at IS NULL AND {saying}",
+                *names,
+                observer,
+                level,
+                *values,
+            )
+            if row is not None and row["id"] is not None:
+                found.append(row["id"])
+        return min(found, default=None)
 
     def _different(self, observer: str, observed: str, slot: str, value: str) -> Sequence[int]:
         """The valid ones of the slot that say something else."""
@@ -542,11 +566,11 @@ class Conclusions:
             *names,
         )
         newest: dict[tuple[str, str], Any] = {}
-        for row in rows:
+        for row in filter(lambda row: holds_one(row["slot"]), rows):
             key = (row["observer"], row["slot"])
             before = newest.get(key)
             newest[key] = row
-            if before is not None and row["slot"] in _SINGLE and before["value"] != row["value"]:
+            if before is not None and before["value"] != row["value"]:
                 said = datetime.fromisoformat(row["last_said"])
                 self.invalidate([before["id"]], said, row["id"])
 
@@ -582,13 +606,13 @@ class Conclusions:
         )
         return {row["session"] for row in rows}
 
-    def _merge_near(self, conclusion: int, vector: Vectors) -> None:
+    def _merge_near(self, conclusion: int, vector: Vectors) -> bool:
         """Join it with an older one of its level that says the same in other words."""
         new = self.get([conclusion]).get(conclusion)
         if new is None or not new.valid:
-            return
+            return False
         rows = self._database.all(
-            "SELECT id, text FROM conclusions WHERE observed = ? AND observer = ? AND level = ? "
+            "SELECT id FROM conclusions WHERE observed = ? AND observer = ? AND level = ? "
             "AND invalidated_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?",
             new.observed,
             new.observer,
@@ -596,48 +620,55 @@ class Conclusions:
             new.id,
             _COMPARED,
         )
-        if not rows:
-            return
         cosines = self._vectors.similar(vector, [row["id"] for row in rows], 0)
-        for row in sorted(rows, key=lambda row: -cosines.get(row["id"], 0.0)):
-            if cosines.get(row["id"], 0.0) < _SAME:
-                return
-            if _says_the_same(row["text"], new.text):
-                self._join(row["id"], new.id)
-                return
-
-    def _join(self, one: int, other: int) -> None:
-        """Keep the one that says more, with the evidence of both, and the slot of either."""
+        older = {row["id"] for row in rows}
+        near = [row for row, cosine in cosines.items() if row in older and cosine >= _SAME]
+        near.sort(key=lambda row: -cosines[row])
         with self._database.transaction():
-            found = self.get([one, other])
-            if len(found) < 2:
-                return  # forgotten meanwhile
-            older, new = found[one], found[other]
-            keep, drop = (older, new) if len(older.text) >= len(new.text) else (new, older)
-            self._database.execute(
-                "UPDATE conclusions SET (slot, value, kind) = "
-                "(SELECT slot, value, kind FROM conclusions WHERE id = ?) "
-                "WHERE id = ? AND slot = ''",
-                drop.id,
-                keep.id,
-            )
-            self._database.execute(
-                "UPDATE conclusions SET replaced_by = ? WHERE replaced_by = ?", keep.id, drop.id
-            )
-            self._attach(keep.id, drop.sources, drop.premises)
-            self._database.execute(
-                "UPDATE OR IGNORE conclusion_premises SET premise = ? WHERE premise = ?",
-                keep.id,
-                drop.id,
-            )
-            self._database.execute(
-                "UPDATE conclusions SET times = ?, valid_from = ?, last_said = ? WHERE id = ?",
-                older.times + new.times,
-                _stored(min(older.valid_from, new.valid_from)),
-                _stored(max(older.last_said, new.last_said)),
-                keep.id,
-            )
-            self._database.execute("DELETE FROM conclusions WHERE id = ?", drop.id)
+            # As they are now: another process may have counted, replaced or forgotten them.
+            found = self.get([conclusion, *near])
+            new = found.get(conclusion)
+            for row in near:
+                one = found.get(row)
+                if new is None or one is None or not (new.valid and one.valid):
+                    continue
+                if _says_the_same(one.text, new.text):
+                    self._join(one, new)
+                    return True
+        return False
+
+    def _join(self, older: Conclusion, new: Conclusion) -> None:
+        """Keep the one that says more, with the evidence of both, and the slot of either."""
+        keep, drop = (older, new) if len(older.text) >= len(new.text) else (new, older)
+        kind = min(keep.kind, drop.kind, key=ORDER.index)
+        self._database.execute("UPDATE conclusions SET kind = ? WHERE id = ?", kind, keep.id)
+        self._database.execute(
+            "UPDATE conclusions SET slot = other.slot, value = other.value "
+            "FROM (SELECT slot, value FROM conclusions WHERE id = ?) AS other "
+            "WHERE conclusions.id = ? AND conclusions.slot = ''",
+            drop.id,
+            keep.id,
+        )
+        self._database.execute(
+            "UPDATE conclusions SET replaced_by = ? WHERE replaced_by = ?", keep.id, drop.id
+        )
+        self._attach(keep.id, drop.sources, set(drop.premises) - {keep.id})
+        self._database.execute(
+            "UPDATE OR IGNORE conclusion_premises SET premise = ? "
+            "WHERE premise = ? AND conclusion <> ?",
+            keep.id,
+            drop.id,
+            keep.id,
+        )
+        both = set(older.sources) & set(new.sources)  # a message that says it twice counts once
+        self._database.execute(
+            "UPDATE conclusions SET times = ?, valid_from = ?, last_said = ? WHERE id = ?",
+            max(1, older.times + new.times - len(both)),
+            _stored(min(older.valid_from, new.valid_from)),
+            _stored(max(older.last_said, new.last_said)),
+            keep.id,
+        )
+        self._database.execute("DELETE FROM conclusions WHERE id = ?", drop.id)
 
     def _cosines(self, text: str, ids: Sequence[int], vector: Vectors | None) -> dict[int, float]:
         if vector is not None:
@@ -686,8 +717,6 @@ class Conclusions:
 
 _NEAR = 0.3
 """Cosine below which a conclusion without a word of the query does not fit it."""
-_SINGLE = frozenset({"name", "home", "employer", "occupation", "age", "time zone", "e-mail"})
-"""Slots that hold one value at a time."""
 
 
 def _says_the_same(one: str, other: str) -> bool:
@@ -695,6 +724,12 @@ def _says_the_same(one: str, other: str) -> bool:
     if len(_NOT.findall(one.lower())) != len(_NOT.findall(other.lower())):
         return False
     return set(_TELLING.findall(one)) == set(_TELLING.findall(other))
+
+
+def _clean(text: str) -> str:
+    """On one line, without credentials: also without the beginning of one at the cut."""
+    line = storable(" ".join(text[: 20 * _MOST_CHARACTERS].split()))
+    return redact(line[: 4 * _MOST_CHARACTERS])[:_MOST_CHARACTERS].strip()
 
 
 def _norm(text: str) -> str:

@@ -46,6 +46,7 @@ SCHEMA = Schema(
 
 _AT_ONCE = 500
 _DAY = timedelta(days=1)
+_JUMP = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,14 @@ class Forgetting:
             )
 
     def is_due(self, now: datetime) -> bool:
-        """Whether a day has passed since `looked`. When the clock has gone back, the day begins
-        anew.
+        """Whether a day has passed since `looked`. When the clock has gone back, or far ahead, the
+        day begins anew: time to set it right.
         """
         row = self._database.one("SELECT looked FROM retention")
         last = datetime.fromisoformat(row["looked"]) if row is not None else None
-        if last is not None and now < last:
+        if last is not None and not last <= now < last + _JUMP:
             self.looked(now)
+            return False
         return last is None or now >= last + _DAY
 
     def looked(self, now: datetime) -> None:
@@ -167,7 +169,8 @@ class Forgetting:
                 f"SELECT run, key FROM messages WHERE id IN ({_marks(some)})", *some
             )
             digests += [self._digest("message", row["run"], row["key"]) for row in rows]
-        for each in self._conclusions.get(chosen.conclusions).values():
+        every = self._conclusions.with_drawn(chosen.conclusions)
+        for each in self._conclusions.get(every).values():
             digests.append(self._digest("conclusion", each.observed, each.text))
         for digest in digests:
             self._database.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", digest)

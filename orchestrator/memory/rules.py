@@ -302,6 +302,19 @@ _RULES = (
     ),
 )
 
+_ONE = re.compile(
+    "|".join(
+        [rule.slot for rule in _RULES if rule.change == "replaces" and "{" not in rule.slot]
+        + ["favourite .+", _SINGLE]
+    )
+)
+
+
+def holds_one(slot: str) -> bool:
+    """Whether another value of the slot replaces the one before."""
+    return _ONE.fullmatch(slot) is not None
+
+
 _LEFT = _said(rf"{_HAVE} {_JUST}(?:left|quit) (?:my job(?: at {_X})?|(?P<y>[A-Z].+?)){_SINCE}")
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.errors import NotFoundError
+from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.memory import EmbeddedUserModel
 from orchestrator.memory.choosing import Choosing, Chosen
 from orchestrator.memory.conclusions import Conclusions
@@ -228,3 +228,37 @@ def test_a_choice_is_forgotten_whole_or_not_at_all(past: Past) -> None:
         forget(past, choosing(past).messages([1, 2]))
     assert left(past) == ["one", "two"]
     assert forgetting(past).tombstones() == []
+
+
+def test_what_was_looked_up_for_somebody_else_goes_too(past: Past) -> None:
+    past.say("my locker is behind the mill", peer="anna", run="1", session="one")
+    past.say("where is that locker?", peer="bob", run="2", session="two")
+    past.say("> anna: my locker is behind the mill", kind="tool", peer="recall", run="2")
+    past.say("ls", kind="tool", peer="shell", run="2", session="two")
+    forget(past, choosing(past).person("anna"))
+    assert left(past) == ["where is that locker?", "ls"]
+    assert not choosing(past).person("anna").runs
+
+
+def test_what_was_drawn_from_something_forgotten_does_not_come_back(past: Past) -> None:
+    store = Conclusions(past.database)
+    home = store.add(OWN, "anna", "anna lives in Lyon", by="m", at=NOW)
+    assert home is not None
+    store.add(OWN, "anna", "anna votes in Lyon", level="deductive", by="m", at=NOW, premises=[home])
+    forget(past, choosing(past).conclusions([home]))
+    assert forgetting(past).is_forgotten_conclusion("anna", "anna votes in Lyon")
+
+
+def test_a_clock_far_ahead_deletes_nothing_before_a_day_has_passed(past: Past) -> None:
+    keeps = forgetting(past)
+    keeps.looked(NOW)
+    ahead = NOW + timedelta(days=400)
+    assert not keeps.is_due(ahead)
+    assert not keeps.is_due(NOW)
+    keeps.looked(ahead)
+    assert keeps.is_due(ahead + timedelta(days=1))
+
+
+def test_the_profile_itself_is_no_person_to_be_forgotten(past: Past) -> None:
+    with pytest.raises(PersonError, match="is no person"):
+        choosing(past).person(OWN)
