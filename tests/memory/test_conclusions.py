@@ -267,6 +267,49 @@ def test_what_was_said_long_ago_elsewhere_replaces_nothing(book: Notebook) -> No
     assert "Paris" in paris.text
 
 
+def test_what_was_joined_keeps_its_place_in_the_history_and_counts_a_message_once(
+    tmp_path: Path,
+) -> None:
+    database = Database(tmp_path / "memory.db")
+    book = Notebook(database)
+    store = Conclusions(database, Twins().embed)
+    book.hear("ann", "I live in Nice")
+    (message,) = book.said.of_run("r")
+    (lyon,) = book.hear("ann", "I live in Lyon", days=1)
+    source = book.said.of_run("r")[-1].id
+    store.add(ME, "ann", "ann now lives in the city of Lyon", by="m", at=START, sources=[source])
+    assert store.merge(10) == 1
+    (kept,) = store.about("ann")
+    assert (kept.times, kept.kind, kept.sources) == (1, "identity", (source,))
+    (nice,) = [each for each in store.about("ann", history=True) if not each.valid]
+    assert (nice.sources, nice.replaced_by) == ((message.id,), kept.id)
+    assert kept.id != lyon
+
+
+@pytest.mark.parametrize(
+    "said", ["My favourite colour is {}", "My wife is called {}", "My manager is called {}"]
+)
+def test_of_linked_names_the_later_said_value_holds(book: Notebook, said: str) -> None:
+    book.hear("ann", said.format("Blue"), days=1)
+    book.hear("@ann", said.format("Red"), days=2)
+    book.store.link("@ann", "ann")
+    (kept,) = book.valid()
+    assert "Red" in kept
+
+
+def test_what_two_linked_names_like_is_no_question_of_the_later_one(book: Notebook) -> None:
+    book.hear("ann", "I like tea", days=1)
+    book.hear("@ann", "I no longer like tea", days=2)
+    book.store.link("@ann", "ann")
+    assert len(book.valid()) == 2
+
+
+def test_a_statement_as_long_as_a_book_is_kept_short(book: Notebook) -> None:
+    made = book.note("a-" * 1_000_000)
+    assert made is not None
+    assert len(book.store.get([made])[made].text) == 1_000
+
+
 def test_a_long_chain_of_deductions_falls_as_a_whole(book: Notebook) -> None:
     last = book.note("ann is the number 0")
     assert last is not None
