@@ -67,9 +67,10 @@ def search(
         for hit in hits:
             found = hit.message
             meaning = "-" if hit.vector is None else f"{hit.vector:.2f}"
+            why = f"score {hit.score:.2f}, words {hit.words:.2f}, meaning {meaning}"
             screen.line(
-                f"m{found.id}  {found.at:%Y-%m-%d %H:%M}  {found.peer}  (score {hit.score:.2f}, words "
-                f"{hit.words:.2f}, meaning {meaning}; session {found.session})",
+                f"m{found.id}  {found.at:%Y-%m-%d %H:%M}  {found.peer}  ({why}; session "
+                f"{found.session})",
                 "strong",
             )
             screen.line(f"  {one_line(found.text, _MOST_CHARACTERS)}")
