@@ -27,13 +27,15 @@ SCHEMA = Schema(
             observed TEXT NOT NULL,
             at TEXT NOT NULL,
             state TEXT NOT NULL CHECK (state IN ('done', 'failed')),
-            last INTEGER NOT NULL,  -- the newest conclusion gone over
             updated INTEGER NOT NULL DEFAULT 0,
             contradicted INTEGER NOT NULL DEFAULT 0,
             deduced INTEGER NOT NULL DEFAULT 0,
             induced INTEGER NOT NULL DEFAULT 0
         );
         CREATE INDEX dreams_by_observed ON dreams (observed, id);
+        CREATE TABLE gone_over (
+            conclusion INTEGER PRIMARY KEY REFERENCES conclusions (id) ON DELETE CASCADE
+        );
         """,
     ),
 )
@@ -50,6 +52,8 @@ _AGAIN = timedelta(hours=1)
 _NEW, _OLD, _NEIGHBOURS = 60, 40, 4
 """Conclusions shown: new ones, older ones near to them, of these so many for each."""
 _CHARACTERS = 200
+_MERGED = 500
+"""Conclusions compared with others before a dream."""
 
 _PROMPT = """\
 Below is what is believed of {peer}, each statement with its number and the date it was said last. \
@@ -78,24 +82,27 @@ async def dream(
     *,
     force: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    is_forgotten: Callable[[str, str], bool] = lambda observed, text: False,
 ) -> DreamReport:
     """Go over the observer's conclusions about each peer of whom there is enough new; `force`:
-    anything new. What comes of a peer is written in one step, or not at all.
+    anything new. What comes of a peer is written in one step, or not at all. `is_forgotten`: what
+    may not be drawn again.
     """
     database.migrate(SCHEMA)
     if thinker is None:
         return DreamReport("skipped", NO_MODEL)
     if not thinker.careful:
         return DreamReport("skipped", NOT_TRUSTED)
-    merged = await asyncio.to_thread(_merge, conclusions)
-    dreams = _Dreams(database, observer, conclusions, now)
+    dreams = _Dreams(database, observer, conclusions, now, is_forgotten)
+    due = await asyncio.to_thread(dreams.due, force=force)
+    merged = await asyncio.to_thread(conclusions.merge, _MERGED) if due else 0
     report = DreamReport("skipped", NOT_DUE, merged=merged)
-    for peer in await asyncio.to_thread(dreams.due, force=force):
+    for peer in due:
         try:
             came = await dreams.go_over(peer, thinker)
         except RetinueError as error:
             log.warning("%s has not gone over what it knows of %s: %s", observer, peer, error)
-            dreams.fail(peer)
+            await asyncio.to_thread(dreams.fail, peer)
             return replace(report, state="failed", why=str(error))
         report = DreamReport(
             "done",
@@ -125,11 +132,13 @@ class _Dreams:
         observer: str,
         conclusions: Conclusions,
         now: Callable[[], datetime],
+        is_forgotten: Callable[[str, str], bool],
     ) -> None:
         self._database = database
         self._observer = observer
         self._conclusions = conclusions
         self._now = now
+        self._is_forgotten = is_forgotten
 
     def due(self, *, force: bool) -> Sequence[str]:
         """The peers of whom there is enough new, after enough time."""
@@ -141,12 +150,14 @@ class _Dreams:
         return [
             peer
             for peer in peers
-            if len(self._new(peer)) >= (1 if force else _ENOUGH)
-            and (force or self._is_rested(peer))
+            if (force or self._is_rested(peer))
+            and len(self._new(peer, _ENOUGH)) >= (1 if force else _ENOUGH)
         ]
 
     async def go_over(self, peer: str, thinker: Thinker) -> proposals.Outcome:
         new, old = await asyncio.to_thread(self._choose, peer)
+        if not new:  # forgotten meanwhile, or joined with others
+            return proposals.Outcome()
         prompt = _PROMPT.format(
             peer=on_one_line(peer), old=_listed(old) or "(none)", new=_listed(new)
         )
@@ -159,42 +170,62 @@ class _Dreams:
         def keep() -> proposals.Outcome:
             with self._database.transaction():
                 came = proposals.carry_out(
-                    given, shown, self._observer, peer, self._conclusions, thinker.name
+                    given,
+                    shown,
+                    self._observer,
+                    peer,
+                    self._conclusions,
+                    thinker.name,
+                    self._is_forgotten,
                 )
-                self._record(peer, "done", max(each.id for each in new), came)
+                self._record(peer, "done", came)
+                for each in new:
+                    self._database.execute(
+                        "INSERT OR IGNORE INTO gone_over SELECT id FROM conclusions WHERE id = ?",
+                        each.id,
+                    )
             return came
 
         return await asyncio.to_thread(keep)
 
     def fail(self, peer: str) -> None:
-        self._record(peer, "failed", self._last(peer), proposals.Outcome())
+        self._record(peer, "failed", proposals.Outcome())
 
     def _choose(self, peer: str) -> tuple[Sequence[Conclusion], Sequence[Conclusion]]:
         """The oldest of the new statements, and older ones that are near to them."""
-        new = self._new(peer)[:_NEW]
+        found = self._conclusions.get(self._new(peer, _NEW))
+        new = [found[each] for each in sorted(found)]
         ids = {each.id for each in new}
         old: dict[int, Conclusion] = {}
         for each in new:
             words = each.text.removeprefix(each.observed)  # else all of them share a word
             near = self._conclusions.search(
-                words, peer, observer=self._observer, most=2 * _NEIGHBOURS
+                words,
+                peer,
+                observer=self._observer,
+                most=2 * _NEIGHBOURS,
+                query_vector=self._conclusions.vector(each.id),
             )
-            older = [other for other, _ in near if other.id not in ids and _is_said(other)]
-            old.update({other.id: other for other in older[:_NEIGHBOURS] if other.id < each.id})
+            older = [each for each, _ in near if each.id not in ids and each.level == "explicit"]
+            old.update({other.id: other for other in older[:_NEIGHBOURS] if other.id < new[-1].id})
             if len(old) >= _OLD:
                 break
         return new, list(old.values())[:_OLD]
 
-    def _new(self, peer: str) -> Sequence[Conclusion]:
-        """What was said since, oldest first; not what earlier dreams have drawn from it."""
-        found = self._conclusions.about(
-            peer, observer=self._observer, after=self._last(peer), most=10 * _NEW
+    def _new(self, peer: str, most: int) -> Sequence[int]:
+        """What was said and not gone over yet, oldest first, whichever name it is about; not what
+        earlier dreams have drawn from it.
+        """
+        names = self._conclusions.peers.names(peer)
+        rows = self._database.all(
+            f"SELECT id FROM conclusions WHERE observed IN ({', '.join('?' * len(names))}) "
+            "AND observer = ? AND level = 'explicit' AND invalidated_at IS NULL "
+            "AND id NOT IN (SELECT conclusion FROM gone_over) ORDER BY id LIMIT ?",
+            *names,
+            self._observer,
+            most,
         )
-        return [each for each in reversed(found) if _is_said(each)]
-
-    def _last(self, peer: str) -> int:
-        row = self._database.one("SELECT max(last) AS last FROM dreams WHERE observed = ?", peer)
-        return (row["last"] or 0) if row is not None else 0
+        return [row["id"] for row in rows]
 
     def _is_rested(self, peer: str) -> bool:
         """Whether the last dream was long ago, or after now: then the clock was put back."""
@@ -206,24 +237,19 @@ class _Dreams:
         since = self._now() - datetime.fromisoformat(row["at"])
         return not timedelta(0) <= since < (_APART if row["state"] == "done" else _AGAIN)
 
-    def _record(self, peer: str, state: str, last: int, came: proposals.Outcome) -> None:
+    def _record(self, peer: str, state: str, came: proposals.Outcome) -> None:
         self._database.execute(
             "INSERT INTO dreams "
-            "(observed, at, state, last, updated, contradicted, deduced, induced) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "(observed, at, state, updated, contradicted, deduced, induced) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             peer,
             self._now().astimezone(UTC).isoformat(),
             state,
-            last,
             came.updated,
             came.contradicted,
             came.deduced,
             came.induced,
         )
-
-
-def _is_said(conclusion: Conclusion) -> bool:
-    return conclusion.level == "explicit"
 
 
 def _listed(conclusions: Sequence[Conclusion]) -> str:
@@ -232,10 +258,3 @@ def _listed(conclusions: Sequence[Conclusion]) -> str:
         f"{json.dumps(on_one_line(each.text, _CHARACTERS), ensure_ascii=False)}"
         for each in conclusions
     )
-
-
-def _merge(conclusions: Conclusions) -> int:
-    """Join what says the same in other words; how many are gone for it."""
-    before = sum(conclusions.counts().values())
-    conclusions.embed_missing()
-    return before - sum(conclusions.counts().values())

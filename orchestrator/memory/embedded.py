@@ -12,6 +12,7 @@ from orchestrator.memory import asking, dreams
 from orchestrator.memory.card import MOST_LINES, ORDER, card
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.derivation import Derivation
+from orchestrator.memory.forgetting import Forgetting
 from orchestrator.memory.search import ConversationSearch
 from orchestrator.memory.user_model import (
     AskAnswer,
@@ -114,7 +115,12 @@ class EmbeddedUserModel:
 
     async def dream(self, thinker: Thinker | None, *, force: bool = False) -> DreamReport:
         return await dreams.dream(
-            self._database, self.address, self.conclusions_store, thinker, force=force
+            self._database,
+            self.address,
+            self.conclusions_store,
+            thinker,
+            force=force,
+            is_forgotten=Forgetting(self._database, self.conclusions_store).is_forgotten_conclusion,
         )
 
     async def queue(self) -> QueueStatus:

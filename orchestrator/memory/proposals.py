@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -79,9 +79,12 @@ def carry_out(
     peer: str,
     conclusions: Conclusions,
     by: str,
+    is_forgotten: Callable[[str, str], bool] = lambda observed, text: False,
 ) -> Outcome:
-    """Keep those that the statements shown bear out, as they stand now; in an open transaction."""
-    keeper = _Keeper(shown, observer, peer, conclusions, by)
+    """Keep those that the statements shown bear out, as they stand now, and that were not
+    forgotten; in an open transaction.
+    """
+    keeper = _Keeper(shown, observer, peer, conclusions, by, is_forgotten)
     updated = sum(map(keeper.update, proposals.get("updates", ())))
     contradicted = sum(map(keeper.contradict, proposals.get("contradictions", ())))
     deduced = sum(map(keeper.deduce, proposals.get("deductions", ())))
@@ -97,6 +100,7 @@ class _Keeper:
         peer: str,
         conclusions: Conclusions,
         by: str,
+        is_forgotten: Callable[[str, str], bool],
     ) -> None:
         self._shown = frozenset(shown)
         self._observer = observer
@@ -104,6 +108,7 @@ class _Keeper:
         self._peer = peer
         self._conclusions = conclusions
         self._by = by
+        self._is_forgotten = is_forgotten
 
     def update(self, given: Mapping[str, Any]) -> bool:
         """The later statement takes the earlier one's place, from when it was said."""
@@ -175,6 +180,8 @@ class _Keeper:
         return "" if checking.added(text, said, self._names) else text
 
     def _add(self, text: str, level: Level, kind: Kind, premises: Sequence[Conclusion]) -> bool:
+        if any(self._is_forgotten(name, text) for name in self._names):
+            return False
         known = self._conclusions.add(
             self._observer,
             self._peer,

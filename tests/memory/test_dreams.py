@@ -15,8 +15,10 @@ import pytest
 
 from orchestrator.database import Database
 from orchestrator.errors import ModelUnavailable
+from orchestrator.memory.choosing import Choosing
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.dreams import dream, forget
+from orchestrator.memory.forgetting import Forgetting
 from orchestrator.memory.proposals import carry_out
 from orchestrator.memory.user_model import DreamReport
 from tests.memory.past import Past, by_topic
@@ -300,6 +302,52 @@ async def test_forgotten_peers_leave_no_trace_of_their_dreams(mind: Mind) -> Non
     await mind.dream(NOTHING)
     forget(mind.past.database, ["ann"])
     assert mind.past.database.all("SELECT * FROM dreams") == []
+
+
+async def test_a_forgotten_deduction_is_not_drawn_again(mind: Mind) -> None:
+    mind.believe("ann lives in Lyon")
+    new = mind.believe("ann works at Acme in Lyon")
+    answer = {**NOTHING, "deductions": [{"text": "ann works where Lyon is", "premises": [new]}]}
+    await mind.dream(answer)
+    (drawn,) = [each.id for each in mind.known.about() if each.level == "deductive"]
+    forgetting = Forgetting(mind.past.database, mind.known)
+    chosen = Choosing(mind.past.database, ME, mind.known).conclusions([drawn])
+    forgetting.forget(chosen, by="operator", at=DAY)
+    mind.believe("ann works in Lyon, at Acme")
+    report = await dream(
+        mind.past.database,
+        ME,
+        mind.known,
+        ScriptedThinker(answer),
+        force=True,
+        is_forgotten=forgetting.is_forgotten_conclusion,
+    )
+    assert (report.state, report.deduced) == ("done", 0)
+    assert mind.texts("deductive") == []
+
+
+async def test_nothing_that_was_said_is_passed_over(mind: Mind) -> None:
+    with mind.past.database.transaction():
+        for number in range(650):
+            mind.known.add(ME, "ann", f"ann likes song {number}", by="rule", at=DAY)
+    thinker = ScriptedThinker(NOTHING)
+    while (await dream(mind.past.database, ME, mind.known, thinker, force=True)).state == "done":
+        pass
+    shown = "\n".join(prompt.partition("New statements:")[2] for prompt in thinker.prompts)
+    assert [shown.count(f'likes song {number}"') for number in range(650)] == [1] * 650
+
+
+async def test_what_was_said_under_another_name_is_gone_over_once_it_is_linked(mind: Mind) -> None:
+    mind.believe("@ann owns a violin", observed="@ann")
+    for number in range(50):
+        mind.believe(f"ann likes song {number}")
+    assert (await mind.dream(NOTHING, force=False)).state == "done"
+    mind.known.link("@ann", "ann")
+    thinker = ScriptedThinker(NOTHING)
+    await dream(mind.past.database, ME, mind.known, thinker, force=True)
+    newer = thinker.prompts[0].partition("New statements:")[2]
+    assert "violin" in newer
+    assert "song" not in newer
 
 
 def dream_and_die(folder: Path, old: int, new: int, *, asked: bool) -> None:
