@@ -116,9 +116,7 @@ def status(*, where: str, as_json: bool) -> int:
         total = ", ".join(f"{number} {level}" for level, number in counts.items()) or "none"
         screen.line(f"conclusions: {total}")
         screen.line(f"messages not read yet: {queue.unread}")
-        screen.line(
-            f"waiting for a model: {queue.pending}, about {queue.pending_tokens} tokens"
-        )
+        screen.line(f"waiting for a model: {queue.pending}, about {queue.pending_tokens} tokens")
         if queue.working:
             screen.line(f"being read by a model: {queue.working}")
         if queue.failed:
