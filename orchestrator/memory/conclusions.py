@@ -206,6 +206,8 @@ class Conclusions:
         is new here.
         """
         text = _clean(text)
+        if LEFT_OUT in text or value != redact(value):
+            slot = value = ""
         with self._database.transaction():
             row = self._database.one(
                 "SELECT id FROM conclusions WHERE observed = ? AND observer = ? AND norm = ? "

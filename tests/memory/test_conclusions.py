@@ -346,3 +346,22 @@ def test_cjk_emoji_and_right_to_left_are_found(book: Notebook) -> None:
         book.note(text)
     for query, found in (("東京", "東京都"), ("קפה", "קפה"), ("soup", "\U0001f966")):
         assert found in book.store.search(query)[0][0].text
+
+
+def test_a_credential_does_not_come_back_as_the_value_of_a_conclusion(book: Notebook) -> None:
+    new, _ = book.store.restore(
+        ME,
+        "ann",
+        "ann's password is hunter22secret",
+        level="explicit",
+        kind="attribute",
+        slot="password",
+        value="hunter22secret",
+        by="rule",
+        times=1,
+        valid_from=START,
+        last_said=START,
+        invalidated_at=None,
+        sources=(),
+    )
+    assert "hunter22" not in repr(book.store.get([new])[new])
