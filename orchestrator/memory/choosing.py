@@ -12,6 +12,7 @@ from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.index import content_words, hidden_words
 from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conclusions import Conclusions
+from orchestrator.memory.conversations import storable
 from orchestrator.memory.schema import SCHEMA, TALK, TOOL_CHARACTERS, TOOLS
 
 Span = Literal["messages", "conclusions", "session", "person", "topic", "last", "age"]
@@ -65,7 +66,7 @@ class Choosing:
 
     def messages(self, ids: Collection[int]) -> Chosen:
         """Those messages. Raises NotFoundError."""
-        there = self._among("SELECT id FROM messages WHERE id IN ({})", ids)
+        there = self._among("SELECT id FROM messages WHERE id IN ({})", _possible(ids))
         if missing := sorted(set(ids) - there):
             hint = "see the numbers with: retinue memory search TEAM/PROFILE QUERY --json"
             raise NotFoundError("message", str(missing[0]), hint=hint)
@@ -73,7 +74,7 @@ class Choosing:
 
     def conclusions(self, ids: Collection[int]) -> Chosen:
         """Those conclusions; what they were read from stays. Raises NotFoundError."""
-        there = self._among("SELECT id FROM conclusions WHERE id IN ({})", ids)
+        there = self._among("SELECT id FROM conclusions WHERE id IN ({})", _possible(ids))
         if missing := sorted(set(ids) - there):
             hint = "see the numbers with: retinue memory conclusions TEAM/PROFILE --json"
             raise NotFoundError("conclusion", str(missing[0]), hint=hint)
@@ -81,7 +82,7 @@ class Choosing:
 
     def session(self, session: str) -> Chosen:
         """A conversation. Raises NotFoundError."""
-        rows = self._database.all("SELECT id FROM messages WHERE session = ?", session)
+        rows = self._database.all("SELECT id FROM messages WHERE session = ?", storable(session))
         if not rows:
             hint = "see their names with: retinue memory search TEAM/PROFILE QUERY"
             raise NotFoundError("session", session, hint=hint)
@@ -96,7 +97,7 @@ class Choosing:
         the runs that they began, of `runs`, and of conversations with nobody else, and what is
         believed of them or by them. Raises PersonError for the profile itself.
         """
-        names = list(dict.fromkeys([*self.names(peer), *also]))
+        names = list(dict.fromkeys([*self.names(peer), *map(storable, also)]))
         if self._address in names:
             raise PersonError(f"{self._address} is no person; name whom it shall forget")
         begun = {*runs, *self.runs_of(peer)}
@@ -293,6 +294,11 @@ class Choosing:
             rows = self._database.all(sql.format(", ".join("?" * len(some))), *some)
             found.update(row[column] for row in rows)
         return found
+
+
+def _possible(ids: Collection[int]) -> Collection[int]:
+    """Without numbers that are too large for SQLite."""
+    return [each for each in ids if each.bit_length() < 64]
 
 
 def _terms(topic: str) -> Sequence[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from orchestrator.database import Database, Schema
 from orchestrator.errors import PersonError
+from orchestrator.memory.conversations import storable
 from orchestrator.text.unicode import well_formed
 
 SCHEMA = Schema(
@@ -33,6 +34,7 @@ class Peers:
 
     def canonical(self, name: str) -> str:
         """The peer behind a name: itself, unless it is linked to another."""
+        name = storable(name)
         row = self._database.one("SELECT peer FROM identities WHERE alias = ?", name)
         return row["peer"] if row is not None else name
 

@@ -106,3 +106,20 @@ def test_files_that_cannot_be_opened_are_named(talked: Project, tmp_path: Path) 
         assert typed.code == 2
         assert missing in typed.err
         assert "give another file" in typed.err
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("card", "desk/writer", "--person", "ann\udcff"), 0),
+        (("conclusions", "desk/writer", "--person", "ann\udcff"), 0),
+        (("forget", "desk", "--person", "ann\udcff", "--yes"), 0),
+        (("forget", "desk/writer", "--session", "ann\udcff", "--yes"), 2),
+    ],
+)
+def test_a_name_that_is_no_unicode_is_answered(
+    talked: Project, command: tuple[str, ...], code: int
+) -> None:
+    typed = talked.type("memory", *command)
+    assert "should not have happened" not in typed.err
+    assert typed.code == code

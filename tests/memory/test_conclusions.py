@@ -348,8 +348,10 @@ def test_cjk_emoji_and_right_to_left_are_found(book: Notebook) -> None:
         assert found in book.store.search(query)[0][0].text
 
 
-def test_a_credential_does_not_come_back_as_the_value_of_a_conclusion(book: Notebook) -> None:
-    new, _ = book.store.restore(
+def test_a_credential_does_not_come_back_as_the_value_of_a_conclusion(
+    book: Notebook, tmp_path: Path
+) -> None:
+    book.store.restore(
         ME,
         "ann",
         "ann's password is hunter22secret",
@@ -364,4 +366,5 @@ def test_a_credential_does_not_come_back_as_the_value_of_a_conclusion(book: Note
         invalidated_at=None,
         sources=(),
     )
-    assert "hunter22" not in repr(book.store.get([new])[new])
+    [row] = Database(tmp_path / "memory.db").all("SELECT * FROM conclusions")
+    assert "hunter22" not in repr(dict(row))

@@ -153,9 +153,17 @@ def test_a_vector_of_a_forgotten_message_is_not_that_of_its_successor(past: Past
 @pytest.mark.parametrize("choose", ["messages", "conclusions"])
 def test_a_number_that_leads_nowhere_is_named(past: Past, choose: str) -> None:
     past.say("one")
-    with pytest.raises(NotFoundError, match=r"'99'.*--json"):
-        getattr(choosing(past), choose)([1, 99] if choose == "messages" else [99])
+    for number in (99, 10**22):
+        with pytest.raises(NotFoundError, match=rf"'{number}'.*--json"):
+            getattr(choosing(past), choose)([1, number] if choose == "messages" else [number])
     assert left(past) == ["one"]
+
+
+def test_a_name_that_is_no_unicode_is_nobody_and_no_session(past: Past) -> None:
+    past.say("one", peer="ann")
+    assert not choosing(past).person("ann\udcff")
+    with pytest.raises(NotFoundError):
+        choosing(past).session("s\udcff")
 
 
 def test_what_is_older_goes_and_its_conclusions_stay(past: Past) -> None:
