@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from orchestrator.erasure import Erasure, Found
 from orchestrator.home import ProfileHome
 from orchestrator.memory.choosing import Choosing, Chosen
+from orchestrator.memory.quoting import name_of, on_one_line
 from orchestrator.profile.schema import Team
 from orchestrator.staff import House
 from orchestrator.team.personal import FILES, UNFINISHED, Asker, Wish, told
@@ -18,7 +19,7 @@ _HEARSAY = 20
 
 _HOW = (
     'To have something forgotten, say "forget that" (what you said last), "forget that I …", '
-    '"forget about …" or "forget me"; you are asked before anything is deleted.'
+    '"forget about my …" or "forget me"; you are asked before anything is deleted.'
 )
 
 
@@ -49,9 +50,12 @@ class TeamRecords:
         people = self._house.user_model(self._own)
         parts = [f"This is what {self._own.address} knows about you."]
         card = people.card_now(person)
-        parts.append("\n".join(f"- {line}" for line in card) if card else "No facts about you.")
+        parts.append(
+            "\n".join(f"- {on_one_line(line)}" for line in card) if card else "No facts about you."
+        )
         hearsay = [
-            f"- {each.text} (told by {each.observer}, {each.last_said:%Y-%m-%d})"
+            f"- {on_one_line(each.text)} "
+            f"(told by {name_of(each.observer)}, {each.last_said:%Y-%m-%d})"
             for each in people.conclusions_store.about(
                 person, besides=self._own.address, most=_HEARSAY
             )

@@ -59,26 +59,39 @@ _KNOWN = re.compile(
     r"(?:know|remember|remembered|learned|learnt|stored|noted) (?:about|of) me"
 )
 _LAST = re.compile(
-    r"forget (?:that|this|what i(?: have| just|'ve just)? said|(?:that|this|my last) message)"
+    r"forget (?:that|this|what i(?: have| just|'ve just)? (?:said|told you)"
+    r"|(?:that|this|my last) message)"
 )
 _PERSON = re.compile(
-    r"(?:forget|delete|erase) "
-    r"(?:me|(?:all|everything)(?: that)?(?: you (?:know|remember))? about me)"
+    r"(?:forget|delete|erase) me|(?:forget|delete|erase|remove) (?:(?:all )?(?:of )?my data"
+    r"|(?:all|everything)(?: that)?(?: you (?:know|remember|have|stored))? (?:about|on) me)"
 )
 _PLAIN = {_KNOWN: Wish("known"), _LAST: Wish("last"), _PERSON: Wish("person")}
 
-_ABOUT_SELF = re.compile(r"forget that ((?:i|i'm|i've|i'd|i'll|my|mine|we|we're|our)\b.+)")
-_TOPIC = re.compile(
-    r"forget (?:about|(?:what i said|what you know|all|everything)(?: that)? about) (.+)"
+_SAID = re.compile(r"forget what i(?: have|'ve)? (?:said|told you) about (.+)")
+_ABOUT_SELF = re.compile(r"forget that ((?:i|i'm|i've|i'd|i'll|my|mine)\b.+)")
+_OWN = re.compile(
+    r"forget (?:(?:what you know |all |everything )?about )?"
+    r"((?:my|mine|me and|i|(?:what|where|when|how|who|that) i(?:'m|'ve|'d)?) .+)"
 )
+"""What a person has told of themselves; every other "forget about …" is left to the model."""
 
 _MOST_CHARACTERS = 120
+_POLITE = re.compile(
+    r"^please,? |^(?:could|can|would|will) you (?:please )?(?=forget|delete|erase|remove|tell|show)"
+    r"|,? please$",
+    re.IGNORECASE,
+)
 _ASIDES = frozenset({"it", "that", "this", "them", "those", "me", "i", "my", "everything", "all"})
 """Words that alone name no topic."""
 _GOES_ON = re.compile(
     r"[.!?;:\n]\s|\b(?:instead|but|rather|then|just)\b|,\s*(?:and|or|so|please)\b"
     r"|\band (?:write|make|do|start|tell|give|show|use|go|try|create|find|send|count)\b"
-    r"|^i (?:ask|asked|said|told|wanted|want|requested|mentioned|wrote|gave|sent)\b"
+    r"|^(?:(?:what|how|when|where|that) )?i (?:just )?(?:ask|asked|said|told|wanted|want|requested"
+    r"|mentioned|wrote|gave|sent|did|meant)\b"
+    r"|^my (?:\w+ ){0,2}?(?:code|tests?|scripts?|tables?|reports?|quer(?:y|ies)|files?|branch|build"
+    r"|program|functions?|drafts?|texts?|messages?|requests?|questions?|instructions?|tasks?"
+    r"|examples?|orders?|points?|previous|last|earlier|first|second|third)\b"
 )
 """Signs of a task, for which something shall merely be left out of account."""
 
@@ -89,12 +102,12 @@ def read_wish(text: str) -> Wish | None:
     if len(line) > _MOST_CHARACTERS or "\n" in line:
         return None
     line = " ".join(line.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
-    line = re.sub(r"^please,? |,? please$", "", line.rstrip(" .!?"), flags=re.IGNORECASE)
+    line = _POLITE.sub("", line.rstrip(" .!?…"))
     plain = line.lower()
     for form, wish in _PLAIN.items():
         if form.fullmatch(plain):
             return wish
-    found = _ABOUT_SELF.fullmatch(plain) or _TOPIC.fullmatch(plain)
+    found = _SAID.fullmatch(plain) or _ABOUT_SELF.fullmatch(plain) or _OWN.fullmatch(plain)
     if found is None or _GOES_ON.search(found[1]):
         return None
     if not set(re.findall(r"\w+", found[1])) - _ASIDES:

@@ -21,7 +21,15 @@ def test_a_question_about_oneself_is_understood(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["forget that", "Forget that.", "Forget what I just said!", "please forget this"]
+    "text",
+    [
+        "forget that",
+        "Forget that.",
+        "Forget that…",
+        "Forget what I just said!",
+        "please forget this",
+        "Forget what I told you",
+    ],
 )
 def test_the_last_message_can_be_taken_back(text: str) -> None:
     assert read_wish(text) == Wish("last")
@@ -34,6 +42,12 @@ def test_the_last_message_can_be_taken_back(text: str) -> None:
         "forget everything about me.",
         "Delete all you know about me",
         "forget me, please",
+        "Could you forget me?",
+        "Can you please forget me?",
+        "delete my data",
+        "Please delete all my data.",
+        "remove everything about me",
+        "Erase everything you know about me",
     ],
 )
 def test_a_person_can_ask_to_be_forgotten(text: str) -> None:
@@ -47,6 +61,10 @@ def test_a_person_can_ask_to_be_forgotten(text: str) -> None:
         ("forget that I\N{RIGHT SINGLE QUOTATION MARK}m allergic to nuts", "I'm allergic to nuts"),
         ("Forget about my divorce", "my divorce"),
         ("please forget what I said about Anna", "Anna"),
+        ("Forget what I told you about the giraffe", "the giraffe"),
+        ("forget my address", "my address"),
+        ("forget where I live", "where I live"),
+        ("forget everything about my sister", "my sister"),
         ("Forget that my address is 5, Rue X", "my address is 5, Rue X"),
     ],
 )
@@ -61,6 +79,17 @@ def test_a_topic_can_be_forgotten(text: str, topic: str) -> None:
         "forget",
         "Forget it",
         "Forget about it",
+        "Forget everything",
+        "forget about formatting",
+        "forget about tests for now",
+        "Forget about the second table",
+        "forget that my code is broken",
+        "Forget about my previous question",
+        "Forget what I wrote in paragraph 2",
+        "Forget that we need a table",
+        "Forget everything about the budget",
+        "remove me from the list",
+        "Remove my data from the table",
         "Don't forget that I live in Paris",
         "Never forget me",
         "forget me not is a flower: describe it",
