@@ -88,7 +88,9 @@ def _is_name(value: str) -> bool:
 def _is_place(value: str) -> bool:
     """`Lyon`, `the south of France`; not `a world of pain`, not `constant fear`."""
     first = value.split()[0] if value.split() else ""
-    return _is_short(value) and any(word[:1].isupper() for word in value.split()) and first != "My"
+    if not _is_short(value) or first == "My" or re.search(r"\d", value):
+        return False
+    return any(word[:1].isupper() for word in value.split())
 
 
 _RELATIVE = (
@@ -315,7 +317,9 @@ def holds_one(slot: str) -> bool:
     return _ONE.fullmatch(slot) is not None
 
 
-_LEFT = _said(rf"{_HAVE} {_JUST}(?:left|quit) (?:my job(?: at {_X})?|(?P<y>[A-Z].+?)){_SINCE}")
+_LEFT = _said(
+    rf"{_HAVE} {_JUST}(?:left|quit) (?:my job(?: at {_X})?|(?P<y>(?-i:[A-Z]).+?)){_SINCE}"
+)
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
 _BLANKS = re.compile(r"[^\S\r\n]{9,}")
@@ -326,7 +330,7 @@ _LINE = re.compile(r"[\r\n\u2028\u2029]+")
 _SENTENCE = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])")
 _ME = r"(?=i\b|i'|my\b|please\b|call me\b)"
 _CLAUSE = re.compile(
-    rf"[;:]\s+|\s+[\u2013\u2014-]\s+|,?\s+(?:and|but|so)\s+{_ME}|,\s+{_ME}", re.IGNORECASE
+    rf";\s+|\s+[\u2013\u2014-]\s+|,?\s+(?:and|but|so)\s+{_ME}|,\s+{_ME}", re.IGNORECASE
 )
 _DOUBTFUL = re.compile(
     r"\b(?:if|unless|whether|suppose|imagine|pretend|would|could|might|maybe|perhaps|used to|"

@@ -65,6 +65,13 @@ def test_each_clause_of_a_sentence_is_read() -> None:
         "My colleague Bob says I live in Oslo.",
         "I want to live in Rome.",
         "Pretend my name is Bob.",
+        "Bob: I live in Berlin.",
+        "[10:30] Bob: I moved to Paris.",
+        "Translate into French: I live in London.",
+        "Not true: I live in Paris.",
+        "I moved to Section 3.",
+        "I just moved to Python 3.11.",
+        "I quit smoking.",
         "",
     ],
 )
