@@ -21,10 +21,17 @@ _ENDING = re.compile(r"(?<=\w{2})(?:ing|ed|es|e|s|d)$")
 
 _DENIAL = re.compile(
     r"\b(?:not|no|never|nor|neither|without|cannot|none|nothing|hardly|rarely|stop\w*|quit\w*|"
-    r"avoid\w*|hates?|hated|dislik\w*|allerg\w*|refus\w*|unable|intoleran\w*)\b|n['\u2019]t\b",
+    r"avoid\w*|hates?|hated|dislik\w*|allerg\w*|refus\w*|unable|intoleran\w*|"
+    r"nicht|kein\w*|nie|niemals|ne|pas|jamais|sans|aucune?|nunca|sin|ning[uú]n\w*|non|mai|sem|não|"
+    r"niet|geen|nooit|не|нет|никогда)\b|n['\u2019]t\b|\bn['\u2019](?=\w)|[不没未]|ません|ない",
     re.IGNORECASE,
 )
 
+_SAYS = (
+    r"says?|said|tells?|told|thinks?|thought|believes?|claims?|claimed|doubts?|doubted|suspects?|"
+    r"assumes?|alleges?|den(?:y|ies|ied)|insists?|sagt\w*|meint\w*|glaubt\w*|behauptet\w*|dit|croit|"
+    r"pense|prétend|dice|dijo|cree|piensa|говорит|сказала?|думает"
+)
 _HEDGES = (
     (  # what was
         r"used to|formerly|previously|back then|when i was|as a (?:child|kid|student|boy|girl)",
@@ -43,8 +50,8 @@ _HEDGES = (
         r"possibl\w+|could|not sure|unsure|almost|nearly|jok\w+|kidding|lie|lies|lying",
     ),
     (  # what somebody says
-        r"says?|said|tells?|told|thinks?|thought|believes?|claims?|claimed",
-        r"says?|said|tells?|told|thinks?|thought|believes?|claims?|claimed|according",
+        rf"{_SAYS}|heard|according to",
+        rf"{_SAYS}|heard|according",
     ),
 )
 _HEDGED = [

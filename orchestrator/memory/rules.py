@@ -1,7 +1,7 @@
 """What a person says plainly of themselves, read without a model: few patterns, each certain.
 
 English only. A sentence that asks, quotes, supposes or looks back is left alone; so is every
-statement about somebody else.
+statement about somebody else. What is not surely meant so is left out: a model reads it too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from orchestrator.memory import voices
 from orchestrator.memory.user_model import Kind
 
 Change = Literal["replaces", "contradicts", "adds"]
@@ -81,17 +82,77 @@ def _is_short(value: str) -> bool:
     return len(value.split()) <= 6
 
 
+_NO_NAME = re.compile(
+    r"\b(?:i|you|me|him|her|it|us|them|yourself|myself|free|home|night|asap|crazy|maybe|back|later|"
+    r"today|tomorrow|tonight|now|anytime|\w+day)\b",
+    re.IGNORECASE,
+)
+"""Written with a capital, it still names nobody."""
+_NO_PLACE = re.compile(
+    r"\b(?:sections?|chapters?|parts?|pages?|lines?|steps?|tasks?|plans?|options?|columns?|tables?|"
+    r"files?|sales|support|marketing|management|january|february|march|april|may|june|july|august|"
+    r"september|october|november|december|excel|word|outlook|vim|emacs|neovim|vscode|cursor|python|"
+    r"java|javascript|typescript|rust|go|ruby|swift|kotlin|scala|julia|postgres|postgresql|mysql|"
+    r"sqlite|sql|aws|gcp|mongo|redis|jira|linear|notion|slack|zoom|discord|teams|trello|asana|"
+    r"github|gitlab|bitbucket|docker|kubernetes|linux|windows|mac|macos|ubuntu|debian|fedora|"
+    r"android|chrome|firefox|react|vue|angular|svelte|django|flask|rails|azure|terraform|figma|"
+    r"obsidian|markdown|latex|cloud|terminal|browser)\b",
+    re.IGNORECASE,
+)
+"""What else one moves to, lives in or joins at work."""
+_PROPER = r"(?:[A-Z]|[^\x00-\x7f])[\w'.&-]*"
+_BETWEEN = r"(?:de|del|do|da|la|le|van|von|der|den|am|an|of|and|the|&)"
+
+
 def _is_name(value: str) -> bool:
-    return len(value.split()) <= 4 and value[:1].isupper() and not re.search(r"\d", value)
+    """One to four words with capitals: `Ludwig van Beethoven`, not `Out for this`."""
+    return (
+        re.fullmatch(rf"{_PROPER}(?: (?:{_BETWEEN} )*{_PROPER}){{0,3}}", value) is not None
+        and _NO_NAME.search(value) is None
+        and re.search(r"\d", value) is None
+    )
 
 
 def _is_place(value: str) -> bool:
-    """`Lyon`, `the south of France`; not `a world of pain`, not `constant fear`."""
-    first = value.split()[0] if value.split() else ""
-    if not _is_short(value) or first == "My" or re.search(r"\d", value):
-        return False
-    return any(word[:1].isupper() for word in value.split())
+    """`Lyon`, `the south of France`; not `constant fear`, nor what software is called."""
+    parts = re.sub(r"^the (?:[a-z]+ of )?", "", value).split(", ")
+    return all(map(_is_name, parts)) and _NO_PLACE.search(value) is None
 
+
+def _is_employer(value: str) -> bool:
+    return _is_name(re.sub(r"^(?:the|an?) ", "", value))
+
+
+def _is_thing(value: str) -> bool:
+    """A noun that means the same in another conversation: not `it`, `the second one`, `to go`."""
+    return (
+        _is_short(value)
+        and re.search(r"\d|'s\b|\b(?:better|more|most|best|here|there|too|it)$", value) is None
+        and re.match(
+            r"(?:the (?![A-Z])|(?:(?i:it|this|that|these|those|them|him|her|you|me|us|he|she|they|"
+            r"your|his|their|its|how|what|when|where|who|why|which|if|to|not|both|either|neither|"
+            r"all|one|none|each|some|any|everything|nothing|something|anything|option|version)|[A-D])\b)",
+            value,
+        )
+        is None
+    )
+
+
+def _is_date(value: str) -> bool:
+    return re.search(rf"(?i:\b{_MONTH}\b)|\d[./-]\d", value) is not None
+
+
+_LANGUAGE = (
+    r"(?:[A-Z][a-z]+(?:ish|ese|ian|[ln]ic|man)|French|Dutch|Greek|Czech|Welsh|Catalan|Korean|Hindi|"
+    r"Urdu|Arabic|Hebrew|Thai|Swahili|Tamil|Latin|Afrikaans|Malay|Mandarin|Cantonese|Slovak|Farsi)"
+)
+_ORDERS = re.compile(
+    r"(?:add|answer|ask|avoid|call|check|cite|commit|delete|explain|format|give|include|keep|"
+    r"mention|overwrite|push|put|reply|respond|round|run|say|send|show|sign|speak|start|test|"
+    r"translate|use|wear|write)\b(?! never| it$)",
+    re.IGNORECASE,
+)
+"""How what shall always or never be done begins."""
 
 _RELATIVE = (
     r"wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|mother|mum|mom|father|dad|manager|boss|"
@@ -133,7 +194,7 @@ _RULES = (
         "identity",
         "employer",
         "replaces",
-        lambda value: _is_short(value) and any(word[:1].isupper() for word in value.split()),
+        _is_employer,
     ),
     _Rule(
         _said(rf"{_HAVE} {_JUST}(?:joined|started (?:working )?at) {_X}{_NOW}{_SINCE}"),
@@ -141,15 +202,15 @@ _RULES = (
         "identity",
         "employer",
         "replaces",
-        lambda value: _is_short(value) and value[:1].isupper(),
+        lambda value: _is_employer(value) and _NO_PLACE.search(value) is None,
     ),
     _Rule(
-        _said(rf"(?:i(?: now)? work|{_I}(?: now)? working) as (?:an? |the )?{_X}{_NOW}{_SINCE}"),
+        _said(rf"(?:i(?: now)? work|{_I}(?: now)? working) as (?:an? |the ){_X}{_NOW}{_SINCE}"),
         "{who} works as {x}",
         "identity",
         "occupation",
         "replaces",
-        _is_short,
+        lambda value: _is_short(value) and not re.search(r"\b(?:as|team|group|whole)\b", value),
     ),
     _Rule(
         _said(rf"{_I} (?P<x>\d{{1,3}})(?: years old| years of age)"),
@@ -164,7 +225,7 @@ _RULES = (
         "identity",
         "birthday",
         "contradicts",
-        lambda value: re.search(r"\d", value) is not None,
+        lambda value: re.search(r"\d", value) is not None and _is_date(value),
     ),
     _Rule(
         _said(rf"i was born in {_X}"),
@@ -180,7 +241,7 @@ _RULES = (
         "attribute",
         "time zone",
         "replaces",
-        _is_short,
+        lambda value: re.fullmatch(r"[A-Z][\w/:+-]*(?: [A-Z][\w/:+-]*| time)*", value) is not None,
     ),
     _Rule(
         _said(r"my (?:new )?(?:e-?mail|email address|e-?mail address) is (?P<x>[^\s@]+@[^\s@]+)"),
@@ -195,7 +256,9 @@ _RULES = (
         "attribute",
         "languages",
         "adds",
-        _is_name,
+        lambda value: (
+            re.fullmatch(rf"{_LANGUAGE}(?:(?:, |,? and ){_LANGUAGE})*", value) is not None
+        ),
     ),
     _Rule(
         _said(rf"{_I} allergic to {_X}"),
@@ -203,7 +266,7 @@ _RULES = (
         "attribute",
         "allergies",
         "adds",
-        _is_short,
+        _is_thing,
     ),
     _Rule(
         _said(rf"{_I} (?:an? )?(?P<x>vegan|vegetarian|pescatarian|left-handed|colou?r-?blind)"),
@@ -217,7 +280,7 @@ _RULES = (
         "preference",
         "favourite {about}",
         "replaces",
-        _is_short,
+        _is_thing,
     ),
     _Rule(
         _said(rf"my (?P<about>{_SINGLE})(?:'s name is| is called| is named) {_X}"),
@@ -244,7 +307,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "replaces",
-        _is_short,
+        _is_thing,
     ),
     _Rule(
         _said(rf"i (?:do not|don't) (?:like|enjoy) {_X}"),
@@ -252,7 +315,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "contradicts",
-        _is_short,
+        _is_thing,
     ),
     _Rule(
         _said(rf"i (?:really |absolutely )?(?:hate|dislike|can't stand) {_X}"),
@@ -260,7 +323,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "contradicts",
-        _is_short,
+        _is_thing,
     ),
     _Rule(
         _said(rf"i (?:really |absolutely )?(?:like|love|enjoy) {_X}"),
@@ -268,7 +331,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "contradicts",
-        lambda value: _is_short(value) and not re.match(r"(?:it|this|that|how|what|when)\b", value),
+        _is_thing,
     ),
     _Rule(
         _said(rf"i(?: would|'d)? (?:much |always |generally )?prefer {_X}"),
@@ -276,7 +339,7 @@ _RULES = (
         "preference",
         "preferences",
         "adds",
-        lambda value: len(value.split()) <= 12,
+        lambda value: len(value.split()) <= 12 and _is_thing(" ".join(value.split()[:5])),
     ),
     _Rule(
         _said(rf"(?:please )?(?:always|from now on,? always) {_X}"),
@@ -284,7 +347,7 @@ _RULES = (
         "instruction",
         "instructions",
         "adds",
-        lambda value: len(value.split()) <= 20,
+        lambda value: len(value.split()) <= 20 and _ORDERS.match(value) is not None,
     ),
     _Rule(
         _said(rf"(?:please )?never {_X}"),
@@ -292,7 +355,7 @@ _RULES = (
         "instruction",
         "instructions",
         "adds",
-        lambda value: len(value.split()) <= 20 and not re.match(r"mind\b|ever mind", value),
+        lambda value: len(value.split()) <= 20 and _ORDERS.match(value) is not None,
     ),
     _Rule(
         _said(rf"(?:please )?(?:remember|keep in mind|don't forget|do not forget) that {_X}"),
@@ -317,24 +380,17 @@ def holds_one(slot: str) -> bool:
     return _ONE.fullmatch(slot) is not None
 
 
-_LEFT = _said(
-    rf"{_HAVE} {_JUST}(?:left|quit) (?:my job(?: at {_X})?|(?P<y>(?-i:[A-Z]).+?)){_SINCE}"
-)
+_LEFT = _said(rf"{_HAVE} {_JUST}(?:left|quit) my job(?: at {_X})?{_SINCE}")
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
-_BLANKS = re.compile(r"[^\S\r\n]{9,}")
-_QUOTED = re.compile(
-    r"\"[^\"\n]{0,500}\"|“[^”\n]{0,500}”|«[^»\n]{0,500}»|(?<!\w)'[^'\n]{2,500}'(?!\w)"
-)
-_LINE = re.compile(r"[\r\n\u2028\u2029]+")
 _SENTENCE = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])")
 _ME = r"(?=i\b|i'|my\b|please\b|call me\b)"
 _CLAUSE = re.compile(
-    rf";\s+|\s+[\u2013\u2014-]\s+|,?\s+(?:and|but|so)\s+{_ME}|,\s+{_ME}", re.IGNORECASE
+    rf"[;:]\s+|\s+[\u2013\u2014-]\s+|,?\s+(?:and|but|so)\s+{_ME}|,\s+{_ME}", re.IGNORECASE
 )
 _DOUBTFUL = re.compile(
     r"\b(?:if|unless|whether|suppose|imagine|pretend|would|could|might|maybe|perhaps|used to|"
-    r"wish|hope to|going to|plan(?:ning)? to|want to|said|says|told|joke|kidding|lie|lies)\b",
+    r"wish|hope to|going to|plan(?:ning)? to|want to|said|says|told|goes|according to|joke|lies?|"
+    r"no more$)\b",
     re.IGNORECASE,
 )
 _PERSONAL = re.compile(
@@ -363,28 +419,34 @@ def may_tell(text: str) -> bool:
 
 
 def _straight(text: str) -> str:
-    text = text[:_MOST_CHARACTERS].replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return _BLANKS.sub(" " * 8, text)  # longer runs would be walked through from each blank
+    return voices.straight(text[:_MOST_CHARACTERS])
 
 
 def _clauses(text: str) -> Iterator[str]:
-    plain = _QUOTED.sub(" … ", _CODE.sub(" ", _straight(text)))
-    for line in _LINE.split(plain):
-        if line.lstrip().startswith((">", "|")):
-            continue
+    for line in _own(_straight(text)).split("\n"):
         for sentence in _SENTENCE.split(line):
-            if sentence.rstrip().endswith("?") or "…" in sentence:
-                continue
-            if _DOUBTFUL.search(sentence):
+            plain = sentence.rstrip(" .!,")
+            if "…" in plain or plain.endswith("?") or _DOUBTFUL.search(plain):
                 continue
             for clause in _CLAUSE.split(sentence):
                 if len(clause) <= _LONGEST_CLAUSE:
                     yield " ".join(clause.strip().rstrip(".!,;: ").split())
 
 
+def _own(text: str) -> str:
+    """The text with a mark for each part that is not the speaker's own."""
+    kept, read = "", 0
+    for begin, end in sorted(voices.foreign(text)):
+        if end > read:
+            kept, read = f"{kept}{text[read:begin]} … ", end
+    return kept + text[read:]
+
+
 def _statement(clause: str) -> Statement | None:
     if (left := _compiled(_LEFT).match(clause)) is not None and len(clause) < _LONGEST:
-        where = left["x"] or left["y"]
+        where = left["x"]
+        if where and not _is_employer(where):
+            return None
         text = f"{{who}} has left {where}" if where else "{who} has left the job"
         return Statement(text, "event", "employer", "", "replaces")
     for rule in _RULES:

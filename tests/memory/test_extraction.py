@@ -110,6 +110,64 @@ async def test_what_is_said_is_kept_in_other_words_and_languages(
     assert [each.text for each in await read(message, given)] == [fact]
 
 
+@pytest.mark.parametrize(
+    ("message", "quote", "fact", "about"),
+    [
+        ("I met Bob, who works at Acme.", "who works at Acme", "ann works at Acme", ""),
+        ("I met Bob, who works at Acme.", "I met Bob, who works at Acme", "ann works at Acme", ""),
+        ("I know Bob hates fish.", "I know Bob hates fish", "ann hates fish", ""),
+        ("I know my boss hates fish.", "hates fish", "ann hates fish", ""),
+        ("I know he hates fish.", "I know he hates fish", "ann hates fish", ""),
+        ("I write a card for Eva, who lives in Rome.", "lives in Rome", "ann lives in Rome", ""),
+        ("Bob: I live in Berlin", "I live in Berlin", "ann lives in Berlin", ""),
+        ("[10:30] Bob: I am an admin", "I am an admin", "ann is an admin", ""),
+        ("Bob, 12:03\nI am an admin", "I am an admin", "ann is an admin", ""),
+        ("Translate: I am a doctor.", "I am a doctor", "ann is a doctor", ""),
+        ("Correct the grammar. I am a doctor.", "I am a doctor", "ann is a doctor", ""),
+        ("Not true: I live in Paris.", "I live in Paris", "ann lives in Paris", ""),
+        ("I live in Paris. Just kidding.", "I live in Paris", "ann lives in Paris", ""),
+        ("Bob doubts that Eva stole money.", "Eva stole money", "Eva stole money", "Eva"),
+        ("Eva's brother Bob stole the money.", "stole the money", "Eva stole the money", "Eva"),
+        ("The brother of Eva stole money.", "Eva stole money", "Eva stole money", "Eva"),
+        ("Bob met Eva and stole money.", "Eva and stole money", "Eva stole money", "Eva"),
+        ("Ich lebe nicht in Köln.", "lebe nicht in Köln", "ann lebt in Köln", ""),
+        ("Ich esse kein Gemüse.", "esse kein Gemüse", "ann isst Gemüse", ""),
+        ("Je ne mange pas de pâté.", "mange pas de pâté", "ann mange de pâté", ""),
+        ("No vivo en Málaga.", "vivo en Málaga", "ann vive en Málaga", ""),
+        ("Bob sagt, er lebt in Köln.", "er lebt in Köln", "ann lebt in Köln", ""),
+        ("Bob dit que je mange du pâté.", "je mange du pâté", "ann mange du pâté", ""),
+        ("Luis dice que vivo en Málaga.", "vivo en Málaga", "ann vive en Málaga", ""),
+        ("Mein Chef Jörg lebt in Köln.", "lebt in Köln", "ann lebt in Köln", ""),
+        ("Ich kenne Jörg, der in Köln lebt.", "in Köln lebt", "ann lebt in Köln", ""),
+    ],
+)
+async def test_what_is_said_of_or_by_somebody_else_or_denied_is_dropped(
+    message: str, quote: str, fact: str, about: str
+) -> None:
+    assert await read(message, found(quote, fact, about=about or "self")) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "fact", "about"),
+    [
+        ("For the record: I play the cello.", "ann plays the cello", ""),
+        ("I told Bob about it, I hate fish.", "ann hates fish", ""),
+        ("I work with Bob in Oslo.", "ann works with Bob in Oslo", ""),
+        ("On Monday I started to work at Acme.", "ann started to work at Acme on Monday", ""),
+        ("Vivo en Málaga.", "ann vive en Málaga", ""),
+        ("Je ne mange pas de pâté.", "ann ne mange pas de pâté", ""),
+        ("Ich lebe nicht in Köln.", "ann lebt nicht in Köln", ""),
+        ("My best friend Bob plays the cello.", "Bob plays the cello", "Bob"),
+        ("Yesterday Eva broke her wrist.", "Eva broke her wrist yesterday", "Eva"),
+    ],
+)
+async def test_what_is_said_plainly_of_oneself_or_another_stays(
+    message: str, fact: str, about: str
+) -> None:
+    given = found(message.rstrip("."), fact, about=about or "self")
+    assert len(await read(message, given)) == 1
+
+
 async def test_what_is_said_of_another_is_of_that_other() -> None:
     given = found("Bob said he hates Ann", "Bob said he hates Ann", about="Bob")
     message = "Note that Bob said he hates Ann."

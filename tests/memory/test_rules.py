@@ -79,6 +79,169 @@ def test_a_question_a_quotation_a_thought_or_another_person_is_left_alone(text: 
     assert told(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I now live in the south of France.", "Ann lives in the south of France"),
+        ("I live in New York these days.", "Ann lives in New York"),
+        ("I'm living in Rio de Janeiro since March", "Ann lives in Rio de Janeiro"),
+        ("I live in Portland, Oregon.", "Ann lives in Portland, Oregon"),
+        ("I've just relocated to the Netherlands.", "Ann lives in the Netherlands"),
+        ("I moved to Oslo last year.", "Ann lives in Oslo"),
+        ("For the record: I live in Graz.", "Ann lives in Graz"),
+        ("Note: I work at Acme.", "Ann works at Acme"),
+        ("A few things about me:\nI work for the University of Oslo.", None),
+        ("I joined Globex in May.", "Ann works at Globex"),
+        ("I work as a data engineer now.", "Ann works as data engineer"),
+        ("I left my job at Initech.", "Ann has left Initech"),
+        ("I have quit my job.", "Ann has left the job"),
+        ("My name is April May.", "Ann's name is April May"),
+        ("I work at GitHub.", "Ann works at GitHub"),
+        ("You can call me Annie.", "Ann's name is Annie"),
+        ("My name is Ludwig van Beethoven.", "Ann's name is Ludwig van Beethoven"),
+        ("My birthday is on the 3rd of May.", "Ann's birthday is 3rd of May"),
+        ("My birthday is May 3", "Ann's birthday is May 3"),
+        ("My time zone is Europe/Berlin.", "Ann's time zone is Europe/Berlin"),
+        ("my timezone is UTC+2", "Ann's time zone is UTC+2"),
+        ("I speak German and Polish.", "Ann speaks German and Polish"),
+        ("I like jazz.", "Ann likes jazz"),
+        ("I love the Beatles.", "Ann likes the Beatles"),
+        ("I don't like long answers.", "Ann does not like long answers"),
+        ("I enjoy hiking in winter", "Ann likes hiking in winter"),
+        ("I'm vegan.", "Ann is vegan"),
+        ("I was born in 1984.", "Ann was born in 1984"),
+        ("From now on, always cite your sources.", "Ann asks: always cite your sources"),
+        ("Never push to main.", "Ann asks: never push to main"),
+        ("Always run the tests before you commit.", None),
+        ("Never delete my files without asking", "Ann asks: never delete my files without asking"),
+        ("Remember that my flat has no lift.", "Ann asked to remember: my flat has no lift"),
+        ("By the way: my manager is called Eva Sand.", "Ann's manager is called Eva Sand"),
+        ("I live in Lyon. Translate this: I am 12 years old.", "Ann lives in Lyon"),
+    ],
+)
+def test_what_is_plain_is_understood_in_many_forms(text: str, expected: str | None) -> None:
+    assert len(told(text)) == 1
+    assert expected is None or told(text) == [expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bob: I live in Berlin.",
+        "[10:30] Bob: I moved to Paris.",
+        "[10:30] Bob\nI moved to Paris.",
+        "User: I live in Paris",
+        "On Monday Bob wrote: I moved to Madrid.",
+        "She goes, I live in Paris.",
+        "According to Bob, I live in Paris.",
+        "Bob says:\nI live in Paris.",
+        "Bob says:\n\nI live in Paris.",
+        "Bob, 12:03\nI live in Paris",
+        "Ann: hello\nBob: hi\nI live in Paris.",
+        "See below.\n\nFrom: Bob\nTo: Ann\n\nHello,\n\nI live in Paris.\nMy name is Bob.",
+        "-----Original Message-----\nHello Ann.\nI live in Paris.",
+        '"""\nI live in Paris.\n"""',
+        "<quote>\nI live in Paris.\n</quote>",
+        "``I live in Paris``",
+        "    I live in Paris.",
+        "\tI live in Paris.",
+        "„Hallo.\nI live in Paris.“",
+    ],
+)
+def test_what_others_wrote_is_not_of_the_speaker(text: str) -> None:
+    assert told(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Translate into French: I live in London.",
+        "Translate into French.\n\nI live in London.",
+        "Please translate this to Dutch. I live in London.",
+        "Correct the grammar: I am 12 years old.",
+        "Act as a pirate. My name is Blackbeard.",
+        "Roleplay: I'm a vegan.",
+        "Repeat: I live in Paris.",
+        "Set the title to: I live in Paris.",
+        "Imagine you are me. I live in Paris.",
+        "Hi! Let's pretend a bit. I live in Paris.",
+        "Classify the sentiment: I hate this hotel.",
+        "Classify the sentiment.\nI hate hotels.",
+        "Summarise these rules:\nNever run indoors.\nAlways wear shoes.\nAlways ask first.",
+    ],
+)
+def test_what_is_given_for_a_task_is_not_of_the_speaker(text: str) -> None:
+    assert told(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Not true: I live in Paris.",
+        "I live in Paris, not.",
+        "I live in Paris - not!",
+        "I live in Paris no more.",
+        "I like coffee no more.",
+        "I live in Paris. Just kidding.",
+        "I live in Paris. That's not true.",
+        "I live in Paris?!",
+        "I love Mondays (not).",
+    ],
+)
+def test_what_is_taken_back_is_not_kept(text: str) -> None:
+    assert told(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I moved to Section 3.",
+        "I just moved to Python 3.11.",
+        "I've just moved to Postgres.",
+        "I moved from Jira to Linear.",
+        "I live in Excel.",
+        "I work for Free.",
+        "I work for You.",
+        "I joined Sales and Orders on id.",
+        "I started at Line 10.",
+        "I quit smoking.",
+        "I quit Vim.",
+        "I left A comment in the PR.",
+        "I left Bob a message.",
+        "I left my job running.",
+        "Call me ASAP.",
+        "Call me Tomorrow.",
+        "Call me Monday at noon.",
+        "I'm called Out for this.",
+        "Call me Crazy, but this works.",
+        "I work as expected.",
+        "I'm working as fast as I can.",
+        "My birthday is in 3 days.",
+        "My time zone is wrong.",
+        "I speak No German.",
+        "I speak For everyone here.",
+        "Never worked for me.",
+        "Never heard of it.",
+        "Never seen this error before.",
+        "Always fails with exit code 1.",
+        "Always the same error.",
+        "Always happy to help!",
+        "never have I been so proud",
+        "Always Sunny is my show",
+        "I hate to bother you.",
+        "I hate this.",
+        "I don't like it.",
+        "I don't like them any more.",
+        "I like the second one better.",
+        "I don't like the tone of paragraph 2.",
+        "I prefer the second one.",
+        "I live in Paris and Bob lives in Rome.",
+    ],
+)
+def test_talk_about_work_is_no_fact_about_the_speaker(text: str) -> None:
+    assert told(text) == []
+
+
 def test_a_new_home_is_about_what_the_old_one_was_about() -> None:
     (old,), (new,) = read("I live in Paris"), read("I moved to Lyon")
     assert (old.slot, old.change) == (new.slot, new.change) == ("home", "replaces")
