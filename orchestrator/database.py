@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,12 +110,12 @@ class Database:
         changed.
         """
         with self.transaction():
-            return self._connection.execute(sql, values).rowcount
+            return self._run(sql, values).rowcount
 
     def insert(self, sql: str, *values: Any) -> int:
         """Run one INSERT; returns the new row's id."""
         with self.transaction():
-            return self._connection.execute(sql, values).lastrowid or 0
+            return self._run(sql, values).lastrowid or 0
 
     def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         rows = self.all(sql, *values)
@@ -124,11 +124,30 @@ class Database:
     def all(self, sql: str, *values: Any) -> Sequence[sqlite3.Row]:
         with self._lock:
             try:
-                return self._connection.execute(sql, values).fetchall()
+                return self._run(sql, values).fetchall()
             except sqlite3.DatabaseError as error:
                 if _is_of_the_file(error):
                     raise _refusal("read", self.path, error) from error
                 raise
+
+    def _run(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except MemoryError as error:  # a damaged FTS5 index makes SQLite ask for any size
+            damage = sqlite3.DatabaseError("out of memory")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT_VTAB
+            raise damage from error
+
+    def among(self, sql: str, values: Collection[Any], *before: Any) -> Sequence[sqlite3.Row]:
+        """The rows of a query with one `IN ({})`, however many values there are; `before`: values
+        that stand in it before these.
+        """
+        wanted = list(values)
+        found: list[sqlite3.Row] = []
+        for at in range(0, len(wanted), _AT_ONCE):
+            some = wanted[at : at + _AT_ONCE]
+            found += self.all(sql.format(", ".join("?" * len(some))), *before, *some)
+        return found
 
     def compact(self) -> bool:
         """Write the file anew without what was deleted in it, and empty the log beside it; False
@@ -148,6 +167,14 @@ class Database:
         with self._lock:
             self._connection.close()
 
+
+def stored(time: datetime) -> str:
+    """A time as all tables hold it, so that texts sort as times do."""
+    return time.astimezone(UTC).isoformat()
+
+
+_AT_ONCE = 500
+"""Values of one `IN`; SQLite may take no more than a thousand."""
 
 _DAMAGED = "it is damaged; put a copy of it back, or move it away to begin anew"
 _REINDEX = "run: retinue memory reindex TEAM/PROFILE, and retinue skill reindex TEAM/PROFILE"

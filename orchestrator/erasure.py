@@ -154,11 +154,9 @@ class Erasure:
         said = self._chronicle.said(home.team, home.profile)
         forgetting = self._forgetting(home)
         with database.transaction():
-            ids = sorted(chosen.messages)
             briefs = {
                 message.text
-                for at in range(0, len(ids), 500)
-                for message in said.get(ids[at : at + 500]).values()
+                for message in said.get(chosen.messages).values()
                 if message.kind in ("brief", "said")
             }
             skills.forget_runs(database, chosen.runs, briefs)

@@ -19,6 +19,7 @@ from orchestrator.agent.prompt import system_prompt as member_prompt
 from orchestrator.agent.seat import Answer
 from orchestrator.agent.state import Brief
 from orchestrator.chronicle import VERDICT, Chronicle, RunDetail, RunRow
+from orchestrator.consulting import Consulting, Derived
 from orchestrator.database import Database
 from orchestrator.erasure import Erasure
 from orchestrator.errors import (
@@ -36,7 +37,7 @@ from orchestrator.model.providers import PROVIDERS
 from orchestrator.profile import Vocabulary, Workflow, load_settings, load_team
 from orchestrator.profile.schema import Team
 from orchestrator.records import TeamRecords
-from orchestrator.remembering import Derived, Remembering
+from orchestrator.remembering import Remembering
 from orchestrator.schooling import CLOSING, Schooling
 from orchestrator.skill import Learner, Lesson, Libraries
 from orchestrator.staff import House, TeamStaff, first_schemas
@@ -131,6 +132,7 @@ class Runtime:
         audit = Audit(database)
         self.erasure = Erasure(self._house, self._ledger, audit, self._chronicle)
         """Forgets for good what people want forgotten."""
+        self._consulting = Consulting(self._house)
         self._remembering = Remembering(self._house, self._ledger, self.erasure)
         self._schooling = Schooling(self._house, self._ledger, self._chronicle)
         await asyncio.to_thread(self._sweep)
@@ -305,9 +307,9 @@ class Runtime:
     async def derive(
         self, team: Team, profile: str, *, model: str | None, dream: bool, retry: bool
     ) -> Derived:
-        """See `Remembering.derive`. Raises NotFoundError."""
+        """See `Consulting.derive`. Raises NotFoundError."""
         name = self._target(team, profile) or CALL
-        return await self._remembering.derive(team, name, model=model, dream=dream, retry=retry)
+        return await self._consulting.derive(team, name, model=model, dream=dream, retry=retry)
 
     async def ask_about(
         self,
@@ -320,9 +322,9 @@ class Runtime:
         model: str | None,
         evidence: bool = False,
     ) -> AskAnswer:
-        """See `Remembering.ask_about`. Raises NotFoundError."""
+        """See `Consulting.ask_about`. Raises NotFoundError."""
         name = self._target(team, profile) or CALL
-        return await self._remembering.ask_about(
+        return await self._consulting.ask_about(
             team, name, person, question, level=level, model=model, evidence=evidence
         )
 
@@ -403,7 +405,7 @@ class Runtime:
             rehearsal=rehearsal,
             forget=lambda profile: records(profile).forget_topic,
         )
-        self._schooling.remember(run, staff)
+        self._schooling.note(run, staff)
         self._remembering.note(run, staff)
         return TeamRun(
             run,

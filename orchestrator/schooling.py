@@ -50,7 +50,7 @@ class Schooling:
         self._staffs: dict[str, TeamStaff] = {}
         """Who has worked in this process, by run."""
 
-    def remember(self, run: str, staff: TeamStaff) -> None:
+    def note(self, run: str, staff: TeamStaff) -> None:
         """The run is at work here: its own models may write down what is learned from it."""
         self._staffs[run] = staff
 

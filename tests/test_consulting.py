@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.consulting import Derived
 from orchestrator.database import Database
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.memory import AskAnswer, Conversations
 from orchestrator.memory.conclusions import Conclusions
-from orchestrator.remembering import Derived
 from tests.company import Company
 from tests.model.servers import Answer, Fail, OpenAIDouble
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +26,7 @@ from orchestrator.team.audit import Audit, AuditLine
 from orchestrator.team.base import RunResult
 from orchestrator.team.ledger import Ledger
 from tests.company import Company
-from tests.team.test_full_disk import fill_up
+from tests.conftest import fill_up
 
 MARK = "Quaxville"
 OTHER = "Zorbtown"
@@ -333,23 +330,6 @@ async def test_a_run_killed_after_its_person_was_forgotten_ends_and_leaves_nothi
         erasure.finish()  # as an opening would while the run still stands
     await approve(firm, asked)
     assert [path for path in traces(firm.home.root, MARK) if "keeper" in path] == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = shutil.which("mount") and os.geteuid() == 0
-    if mounted:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
-        mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
-    if not mounted:
-        if os.environ.get("CI"):
-            pytest.fail("CI must be able to mount a small file system")
-        pytest.skip("needs root to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 async def test_a_disk_that_is_full_in_mid_scrub_costs_nothing(

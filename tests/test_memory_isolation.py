@@ -32,6 +32,8 @@ PLACES = {
     "summary": "summaries",
 }
 """How a fact gets into a profile's memory, and the table that then holds it."""
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
+"""What is read as the name of a place has no digits."""
 FACTS = {
     "facts": [
         {
@@ -62,7 +64,7 @@ def said(place: str, marker: str) -> Sequence[str]:
         case "conclusion":
             return [f"I live in {marker}."]
         case "hearsay":
-            return [f"I must tell you something: Bob keeps {marker}. " + "I say it again. " * 150]
+            return [f"Bob keeps {marker}. " + "I say it again. " * 150]
         case "summary":
             return [f"The vault stands behind door {marker}, I believe." for _ in range(12)]
         case _:
@@ -94,7 +96,7 @@ async def test_a_fact_told_to_one_profile_reaches_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="orchestrator")  # SDKs log their requests at this level
-    marker = f"Mark{uuid.uuid4().hex}"
+    marker = f"Mark{uuid.uuid4().hex.translate(LETTERS)}"
     folder = tmp_path / marker[:12]
     company = Company(folder / "project", Home(folder / "home"))
     company.hire([])

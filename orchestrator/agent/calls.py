@@ -13,7 +13,7 @@ from typing import Any
 from langchain_core.messages import InvalidToolCall
 from langchain_core.messages.tool import ToolCall
 
-from orchestrator.agent.seat import Answer, Assignment, Seat
+from orchestrator.agent.seat import Answer, Assignment, Seat, Think
 from orchestrator.agent.spending import ASIDE, Spent
 from orchestrator.errors import PersonNeeded, Question
 from orchestrator.events import PersonAnswered, ToolFinished, ToolStarted
@@ -53,13 +53,11 @@ class Calls:
             person=person,
             message=seat.conversations.number(assignment.run, f"{call}/brief"),
             forget=partial(seat.forget, person, assignment.run) if seat.forget else None,
-            thinker=self._thinker(),
+            thinker=partial(self._thinker, seat.think) if seat.think else None,
         )
 
-    def _thinker(self) -> Thinker | None:
+    def _thinker(self, think: Think) -> Thinker:
         """The member's model, on the account of the run."""
-        if self._seat.think is None:
-            return None
         account = Account(self._run, self._seat.member.address, self._in.meter)
 
         def paid(usage: Usage, cost_usd: Decimal | None) -> None:
@@ -67,7 +65,7 @@ class Calls:
             spent = Spent(usage, cost_usd).to_dict()
             self._seat.journal.finish(self._run, self._call, step, spent)
 
-        return self._seat.think(account, paid)
+        return think(account, paid)
 
     async def judge(self, step: str, tool_call: ToolCall) -> CallResult | Question | None:
         """Before it runs: None to go on, a denial, or the question a person must answer first."""

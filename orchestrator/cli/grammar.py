@@ -449,7 +449,7 @@ COMMANDS = (
     Command(
         "memory forget",
         "delete for good what a person said and what is known of them, or parts of it",
-        "memory_data:forget",
+        "memory_forget:forget",
         (
             _REMEMBERER,
             Argument("--person", "everything of this person", {"metavar": "NAME"}),
@@ -471,13 +471,13 @@ COMMANDS = (
     Command(
         "memory export",
         "write everything a member remembers to a file, one JSON object a line",
-        "memory_data:export",
+        "memory_transfer:export",
         (_REMEMBERER, Argument("file", "the file; `-` is stdout"), _JSON),
     ),
     Command(
         "memory import",
         "add messages and conclusions from such a file",
-        "memory_data:import_file",
+        "memory_transfer:import_file",
         (_REMEMBERER, Argument("file", "the file; `-` is stdin"), _JSON),
     ),
     Command(

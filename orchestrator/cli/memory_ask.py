@@ -11,8 +11,8 @@ from orchestrator.cli.address import SUPERVISOR, member
 from orchestrator.cli.output import Screen, one_line, print_json
 from orchestrator.cli.places import known_model, open_runtime
 from orchestrator.cli.target import find, read_text
+from orchestrator.consulting import Derived
 from orchestrator.memory import AskAnswer, AskLevel
-from orchestrator.remembering import Derived
 
 _MOST_CHARACTERS = 300
 

@@ -87,16 +87,7 @@ class VectorTable:
 
     def vectors(self, ids: Collection[int]) -> tuple[Sequence[int], Vectors]:
         """Of those rows that there are."""
-        wanted = list(ids)
-        found = [
-            row
-            for at in range(0, len(wanted), 500)
-            for row in self._database.all(
-                f"SELECT id, vector FROM {self.name} "
-                f"WHERE id IN ({', '.join('?' * len(wanted[at : at + 500]))})",
-                *wanted[at : at + 500],
-            )
-        ]
+        found = self._database.among(f"SELECT id, vector FROM {self.name} WHERE id IN ({{}})", ids)
         return [row["id"] for row in found], stack_int8([row["vector"] for row in found])
 
 

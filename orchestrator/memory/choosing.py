@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-from orchestrator.database import Database
+from orchestrator.database import Database, stored
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.index import content_words, hidden_words
-from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
+from orchestrator.memory.conclusion_store import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.conversations import storable
 from orchestrator.memory.schema import SCHEMA, TALK, TOOL_CHARACTERS, TOOLS
@@ -18,7 +18,6 @@ from orchestrator.memory.schema import SCHEMA, TALK, TOOL_CHARACTERS, TOOLS
 Span = Literal["messages", "conclusions", "session", "person", "topic", "last", "age"]
 """What kind of a choice it was."""
 
-_AT_ONCE = 500
 _VERDICT = "verdict/*"
 """Keys of what people say of others' runs."""
 
@@ -177,13 +176,13 @@ class Choosing:
         """
         fresh = self._database.one(
             "SELECT MIN(id) AS id FROM messages WHERE at >= ? AND at <= ?",
-            _stored(before),
-            _stored(now),
+            stored(before),
+            stored(now),
         )
         until = fresh["id"] if fresh is not None else None
         rows = self._database.all(
             "SELECT id, run FROM messages WHERE at < ? AND (? IS NULL OR id < ?)",
-            _stored(before),
+            stored(before),
             until,
             until,
         )
@@ -286,14 +285,8 @@ class Choosing:
         }
 
     def _among(self, sql: str, values: Collection[Any], column: str = "id") -> set[Any]:
-        """What a query with `IN ({})` gives, however many values there are."""
-        wanted = list(values)
-        found: set[Any] = set()
-        for at in range(0, len(wanted), _AT_ONCE):
-            some = wanted[at : at + _AT_ONCE]
-            rows = self._database.all(sql.format(", ".join("?" * len(some))), *some)
-            found.update(row[column] for row in rows)
-        return found
+        """See `Database.among`; of each row the column."""
+        return {row[column] for row in self._database.among(sql, values)}
 
 
 def _possible(ids: Collection[int]) -> Collection[int]:
@@ -307,7 +300,3 @@ def _terms(topic: str) -> Sequence[str]:
     for word in content_words(topic):
         found += hidden_words(word).split() or [word]
     return list(dict.fromkeys(found))
-
-
-def _stored(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat()

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from orchestrator.database import Database
+from orchestrator.database import Database, stored
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.index import hidden_words
-from orchestrator.memory.schema import SCHEMA
+from orchestrator.memory.schema import SCHEMA, STANDS
 
 Kind = Literal["said", "brief", "tool", "result"]
 
@@ -45,9 +45,6 @@ class Amendment:
     at: datetime
 
 
-_STANDS = "id NOT IN (SELECT message FROM amendments)"
-
-
 class Conversations:
     """The messages of one profile, in its `memory.db`. What was changed or taken back is left out,
     but for `get`, `of_run` and `amendments`, which show history.
@@ -74,7 +71,7 @@ class Conversations:
         """Add one message, found by its words from now on; `key` is unique within the run, so that
         a resumed run adds nothing twice. `at`: when it was said (default: now).
         """
-        when = (at or datetime.now(UTC)).astimezone(UTC).isoformat()
+        when = stored(at or datetime.now(UTC))
         text, peer, session = storable(text), storable(peer), storable(session)
         with self._database.transaction():
             self._database.execute(
@@ -141,9 +138,8 @@ class Conversations:
 
     def amendments(self, ids: Collection[int]) -> Mapping[int, Amendment]:
         """What became of those of the messages that no longer stand."""
-        marks = ",".join("?" * len(ids))
-        rows = self._database.all(
-            f"SELECT message, by, at FROM amendments WHERE message IN ({marks})", *ids
+        rows = self._database.among(
+            "SELECT message, by, at FROM amendments WHERE message IN ({})", ids
         )
         return {
             row["message"]: Amendment(row["message"], row["by"], datetime.fromisoformat(row["at"]))
@@ -157,7 +153,7 @@ class Conversations:
         marks = ",".join("?" * len(kinds))
         rows = self._database.all(
             f"SELECT * FROM messages WHERE session = ? AND kind IN ({marks}) "
-            f"AND {_STANDS} ORDER BY id DESC LIMIT ?",
+            f"AND {STANDS} ORDER BY id DESC LIMIT ?",
             session,
             *kinds,
             most,
@@ -168,7 +164,7 @@ class Conversations:
         """What was said in the session before that message."""
         row = self._database.one(
             "SELECT * FROM messages WHERE session = ? AND kind = 'said' AND id < ? "
-            f"AND {_STANDS} ORDER BY id DESC LIMIT 1",
+            f"AND {STANDS} ORDER BY id DESC LIMIT 1",
             message.session,
             message.id,
         )
@@ -182,7 +178,7 @@ class Conversations:
         def some(beyond: str, order: str, most: int) -> list[Message]:
             rows = self._database.all(
                 "SELECT * FROM messages WHERE session = ? AND kind <> 'tool' "
-                f"AND id {beyond} ? AND {_STANDS} ORDER BY id {order} LIMIT ?",
+                f"AND id {beyond} ? AND {STANDS} ORDER BY id {order} LIMIT ?",
                 message.session,
                 message.id,
                 most,
@@ -193,8 +189,7 @@ class Conversations:
 
     def get(self, ids: Collection[int]) -> Mapping[int, Message]:
         """Those of the messages that there are, by id."""
-        marks = ",".join("?" * len(ids))
-        rows = self._database.all(f"SELECT * FROM messages WHERE id IN ({marks})", *ids)
+        rows = self._database.among("SELECT * FROM messages WHERE id IN ({})", ids)
         return {row["id"]: _message(row) for row in rows}
 
     def turns(self, session: str) -> int:
@@ -221,7 +216,7 @@ class Conversations:
         return old
 
     def _supersede(self, message: int, by: int | None, at: datetime | None) -> None:
-        when = (at or datetime.now(UTC)).astimezone(UTC).isoformat()
+        when = stored(at or datetime.now(UTC))
         self._database.execute("INSERT INTO amendments VALUES (?, ?, ?)", message, by, when)
 
     def number(self, run: str, key: str) -> int | None:

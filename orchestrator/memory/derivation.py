@@ -15,10 +15,10 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.database import Database, Schema
+from orchestrator.database import Database, Schema, stored
 from orchestrator.errors import PersonError, RetinueError, RunStopped, ToolRetry
 from orchestrator.memory import extraction, rules
-from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
+from orchestrator.memory.conclusion_store import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.extraction import Heard
 from orchestrator.memory.forgetting import Forgetting
@@ -216,7 +216,7 @@ class Derivation:
                 "INSERT OR IGNORE INTO derivation (message, tokens, queued) VALUES (?, ?, ?)",
                 heard.message,
                 max(1, len(heard.text) // 4),
-                _stored(self._now()),
+                stored(self._now()),
             )
 
     async def _claimed(self, thinker: Thinker, *, flush: bool) -> Sequence[Heard]:
@@ -238,8 +238,8 @@ class Derivation:
                 "JOIN messages m ON m.id = d.message WHERE d.attempts < ? "
                 "AND (d.not_before <= ? OR d.not_before > ?) ORDER BY d.message LIMIT 500",
                 _ATTEMPTS,
-                _stored(now),
-                _stored(now + _LONGEST_PAUSE),  # written before the clock was put back
+                stored(now),
+                stored(now + _LONGEST_PAUSE),  # written before the clock was put back
             )
             free = [row for row in rows if not _is_held(row, now)]
             batch = _batch(free, most, now, flush=flush)
@@ -248,7 +248,7 @@ class Derivation:
                     "UPDATE derivation SET holder = ?, held_until = ?, attempts = attempts + 1 "
                     "WHERE message = ?",
                     os.getpid(),
-                    _stored(now + _HELD),
+                    stored(now + _HELD),
                     heard.message,
                 )
         return batch
@@ -315,7 +315,7 @@ class Derivation:
                         "UPDATE derivation SET holder = NULL, held_until = NULL, attempts = ?, "
                         "not_before = ?, error = ? WHERE message = ?",
                         attempts,
-                        _stored(now + pause),
+                        stored(now + pause),
                         error[:300],
                         heard.message,
                     )
@@ -383,7 +383,3 @@ def _is_held(row: Any, now: datetime) -> bool:
         except ProcessLookupError:
             return False
     return True
-
-
-def _stored(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat()

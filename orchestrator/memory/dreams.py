@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.database import Database, Schema
+from orchestrator.database import Database, Schema, stored
 from orchestrator.errors import RetinueError, Unavailable
 from orchestrator.memory import proposals
 from orchestrator.memory.conclusions import Conclusions
@@ -243,7 +243,7 @@ class _Dreams:
             "(observed, at, state, updated, contradicted, deduced, induced) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             peer,
-            self._now().astimezone(UTC).isoformat(),
+            stored(self._now()),
             state,
             came.updated,
             came.contradicted,

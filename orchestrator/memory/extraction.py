@@ -12,17 +12,8 @@ from typing import Any, cast
 from orchestrator.errors import ToolRetry, Unavailable
 from orchestrator.memory import checking, clauses
 from orchestrator.memory.quoting import on_one_line
-from orchestrator.memory.user_model import Kind, Thinker
+from orchestrator.memory.user_model import KINDS, Kind, Thinker
 from orchestrator.text.credentials import redact
-
-_KINDS: Sequence[Kind] = (
-    "identity",
-    "attribute",
-    "relationship",
-    "preference",
-    "instruction",
-    "event",
-)
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -37,7 +28,7 @@ SCHEMA: Mapping[str, Any] = {
                 "properties": {
                     "quote": {"type": "string", "maxLength": 200},
                     "about": {"type": "string", "maxLength": 60},
-                    "kind": {"type": "string", "enum": list(_KINDS)},
+                    "kind": {"type": "string", "enum": list(KINDS)},
                     "fact": {"type": "string", "maxLength": 200},
                 },
             },
@@ -167,7 +158,7 @@ def _checked(given: Any, heard: Heard) -> Fact | None:
     kind = answer.get("kind")
     text = clauses.naming(_line(answer.get("fact")), heard.peer)
     clause = clauses.around(heard.text, _line(answer.get("quote")), text)
-    if kind not in _KINDS or clause is None or clause.asks:
+    if kind not in KINDS or clause is None or clause.asks:
         return None
     about = _line(answer.get("about"))
     own = about.casefold() in {*_SELF, heard.peer.casefold()}

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal
 
-from orchestrator.database import Database, Schema
+from orchestrator.database import Database, Schema, stored
 from orchestrator.memory import dreams
 from orchestrator.memory.choosing import Chosen, Span
 from orchestrator.memory.conclusions import Conclusions
@@ -44,7 +44,6 @@ SCHEMA = Schema(
     ),
 )
 
-_AT_ONCE = 500
 _DAY = timedelta(days=1)
 _JUMP = timedelta(days=30)
 
@@ -85,8 +84,7 @@ class Forgetting:
             # The newest first: ids are given again, and those who follow them look at the newest.
             for message in sorted(chosen.messages, reverse=True):
                 self._database.execute("DELETE FROM messages WHERE id = ?", message)
-            for some in _portions(chosen.conclusions):
-                self._conclusions.delete(some)
+            self._conclusions.delete(chosen.conclusions)
             self._database.execute(
                 "DELETE FROM sessions WHERE id NOT IN (SELECT session FROM messages)"
             )
@@ -96,7 +94,7 @@ class Forgetting:
             new = self._database.insert(
                 "INSERT INTO tombstones (at, span, by, counts, runs, whole) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                at.astimezone(UTC).isoformat(),
+                stored(at),
                 chosen.span,
                 by,
                 json.dumps(chosen.counts),
@@ -127,7 +125,7 @@ class Forgetting:
         for tombstone in tombstones:
             self._database.execute(
                 "UPDATE tombstones SET scrubbed = ?, runs = '[]' WHERE id = ?",
-                at.astimezone(UTC).isoformat(),
+                stored(at),
                 tombstone,
             )
 
@@ -146,9 +144,7 @@ class Forgetting:
         """Note that all that was too old then is forgotten."""
         with self._database.transaction():
             self._database.execute("DELETE FROM retention")
-            self._database.execute(
-                "INSERT INTO retention VALUES (?)", now.astimezone(UTC).isoformat()
-            )
+            self._database.execute("INSERT INTO retention VALUES (?)", stored(now))
 
     def is_forgotten(self, run: str, key: str) -> bool:
         """Whether that message was forgotten."""
@@ -164,11 +160,10 @@ class Forgetting:
 
     def _mark(self, chosen: Chosen) -> None:
         digests = [self._digest("name", name) for name in chosen.names]
-        for some in _portions(chosen.messages):
-            rows = self._database.all(
-                f"SELECT run, key FROM messages WHERE id IN ({_marks(some)})", *some
-            )
-            digests += [self._digest("message", row["run"], row["key"]) for row in rows]
+        rows = self._database.among(
+            "SELECT run, key FROM messages WHERE id IN ({})", chosen.messages
+        )
+        digests += [self._digest("message", row["run"], row["key"]) for row in rows]
         every = self._conclusions.with_drawn(chosen.conclusions)
         for each in self._conclusions.get(every).values():
             digests.append(self._digest("conclusion", each.observed, each.text))
@@ -187,15 +182,6 @@ class Forgetting:
     def _tombstones(self, condition: str) -> Sequence[Tombstone]:
         rows = self._database.all(f"SELECT * FROM tombstones WHERE {condition} ORDER BY id")
         return [_tombstone(row) for row in rows]
-
-
-def _portions(ids: Collection[int]) -> Sequence[Sequence[int]]:
-    every = sorted(ids)
-    return [every[at : at + _AT_ONCE] for at in range(0, len(every), _AT_ONCE)]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _tombstone(row: Any) -> Tombstone:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.database import Database
+from orchestrator.database import Database, stored
 from orchestrator.index import (
     DIMENSION,
     MODEL,
@@ -68,8 +68,8 @@ class Scope:
         for sql, value in (
             ("m.peer = ?", self.person),
             ("m.session = ?", self.session),
-            ("m.at >= ?", _stored(self.since)),
-            ("m.at < ?", _stored(self.until)),
+            ("m.at >= ?", self.since and stored(self.since)),
+            ("m.at < ?", self.until and stored(self.until)),
             ("m.run <> ?", self.without_run),
         ):
             if value is not None:
@@ -275,17 +275,10 @@ class MessageIndex:
 
     def _within(self, ids: Sequence[int], scope: Scope) -> Collection[int]:
         condition, values = scope.condition()
-        found: set[int] = set()
-        for at in range(0, len(ids), 500):
-            some = ids[at : at + 500]
-            rows = self._database.all(
-                f"SELECT m.id FROM messages m WHERE {condition} "
-                f"AND m.id IN ({', '.join('?' * len(some))})",
-                *values,
-                *some,
-            )
-            found.update(row["id"] for row in rows)
-        return found
+        rows = self._database.among(
+            f"SELECT m.id FROM messages m WHERE {condition} AND m.id IN ({{}})", ids, *values
+        )
+        return {row["id"] for row in rows}
 
     def _model(self) -> str | None:
         """What the vectors were computed with."""
@@ -313,7 +306,3 @@ class MessageIndex:
 def _with_speaker(peer: str, text: str) -> str:
     """What is embedded: a question often names who spoke."""
     return f"{peer.rpartition('/')[2]}: {text}"
-
-
-def _stored(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat()

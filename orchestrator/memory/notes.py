@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.database import Database, Schema
 from orchestrator.index import count_tokens
-from orchestrator.memory.conclusions import SCHEMA as CONCLUSIONS
+from orchestrator.memory.conclusion_store import SCHEMA as CONCLUSIONS
 from orchestrator.memory.conversations import storable
 from orchestrator.memory.embedded import EmbeddedUserModel
 from orchestrator.memory.quoting import name_of, on_one_line

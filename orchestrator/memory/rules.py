@@ -154,13 +154,12 @@ _ORDERS = re.compile(
 )
 """How what shall always or never be done begins."""
 
-_RELATIVE = (
-    r"wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|mother|mum|mom|father|dad|manager|boss|"
-    r"dog|cat|son|daughter|brother|sister|doctor|assistant|landlord|flatmate|roommate|colleague|"
-    r"co-?founder"
-)
 _SINGLE = (
     r"wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|mother|mum|mom|father|dad|manager|boss"
+)
+_OTHERS = (
+    r"dog|cat|son|daughter|brother|sister|doctor|assistant|landlord|flatmate|roommate|colleague|"
+    r"co-?founder"
 )
 
 _RULES = (
@@ -291,7 +290,7 @@ _RULES = (
         _is_name,
     ),
     _Rule(
-        _said(rf"my (?P<about>{_RELATIVE})(?:'s name is| is called| is named) {_X}"),
+        _said(rf"my (?P<about>{_OTHERS})(?:'s name is| is called| is named) {_X}"),
         "{who}'s {about} is called {x}",
         "relationship",
         "{about}",

@@ -14,6 +14,8 @@ TALK = "message_words"
 TOOLS = "tool_words"
 """Words of what tools gave back."""
 VECTORS = "message_vectors"
+STANDS = "id NOT IN (SELECT message FROM amendments)"
+"""Of a message: nothing has been said in its place, and it was not taken back."""
 
 TOOL_CHARACTERS = 20_000
 """Of a tool's result, the part that is indexed."""

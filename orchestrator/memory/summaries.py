@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from orchestrator.database import Database, Schema
+from orchestrator.database import Database, Schema, stored
 from orchestrator.errors import RetinueError, RunStopped, ToolRetry, Unavailable
 from orchestrator.index import count_tokens, pieces
 from orchestrator.memory.conversations import storable
 from orchestrator.memory.quoting import defused, on_one_line
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
+from orchestrator.memory.schema import STANDS
 from orchestrator.memory.telling import Line, telling
 from orchestrator.memory.user_model import RULE, Thinker
 from orchestrator.text.credentials import redact
@@ -113,7 +114,6 @@ _WRITTEN: Mapping[str, Any] = {
     "required": ["title", "summary"],
     "additionalProperties": False,
 }
-_STANDS = "id NOT IN (SELECT message FROM amendments)"
 _FIGURE = re.compile(r"\d[\d.,:/-]*\d|\d")
 
 
@@ -183,7 +183,7 @@ class Summaries:
             return row["title"]
         row = self._database.one(
             "SELECT text FROM messages WHERE session = ? AND kind IN ('said', 'brief') "
-            f"AND text <> '' AND {_STANDS} ORDER BY id LIMIT 1",
+            f"AND text <> '' AND {STANDS} ORDER BY id LIMIT 1",
             session,
         )
         return "" if row is None else _title(row["text"])
@@ -214,7 +214,7 @@ class Summaries:
         rows = self._database.all(
             "SELECT session FROM unsummarised WHERE not_before <= ? ORDER BY not_before, session "
             "LIMIT ?",
-            _stored(self._clock()),
+            stored(self._clock()),
             _LOOKED_AT,
         )
         return [row["session"] for row in rows]
@@ -267,7 +267,7 @@ class Summaries:
     def _after(self, session: str, last: int, most: int) -> Sequence[Any]:
         return self._database.all(
             "SELECT id, peer, text FROM messages WHERE session = ? AND id > ? AND kind <> 'tool' "
-            f"AND {_STANDS} ORDER BY id LIMIT ?",
+            f"AND {STANDS} ORDER BY id LIMIT ?",
             session,
             last,
             most,
@@ -306,7 +306,7 @@ class Summaries:
                 due.messages[-1]["id"],
                 json.dumps([asdict(line) for line in lines], ensure_ascii=False),
                 by,
-                _stored(self._clock()),
+                stored(self._clock()),
             )
             if written and title:
                 self._database.execute(
@@ -326,7 +326,7 @@ class Summaries:
             self._database.execute(
                 "UPDATE unsummarised SET attempts = ?, not_before = ? WHERE session = ?",
                 attempts + 1,
-                _stored(self._clock() + _PAUSE * 2**attempts),
+                stored(self._clock() + _PAUSE * 2**attempts),
                 session,
             )
 
@@ -381,10 +381,6 @@ def _title(text: str) -> str:
         return first
     cut = first[: _TITLE_CHARACTERS - 1].rpartition(" ")[0] or first[: _TITLE_CHARACTERS - 1]
     return f"{cut}…"
-
-
-def _stored(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat()
 
 
 def _summary(row: Any) -> Summary:

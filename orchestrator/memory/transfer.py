@@ -10,11 +10,10 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from orchestrator.database import Database
+from orchestrator.database import Database, stored
 from orchestrator.errors import PersonError
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.conversations import Conversations, storable
@@ -211,7 +210,7 @@ class _Taking:
             "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)",
             line.id,
             line.platform,
-            _stored(line.started),
+            stored(line.started),
         )
 
     def _message(self, line: MessageLine) -> None:
@@ -248,7 +247,7 @@ class _Taking:
                 "INSERT OR IGNORE INTO amendments VALUES (?, ?, ?)",
                 old,
                 self._id(line.by) if line.by is not None else None,
-                _stored(line.at),
+                stored(line.at),
             )
 
     def _conclusion(self, line: ConclusionLine) -> int | None:
@@ -328,7 +327,3 @@ def _ref(line: MessageLine, peer: str) -> MessageRef:
 
 def _dumped(type_: str, **content: Any) -> str:
     return json.dumps({"type": type_, **content}, ensure_ascii=False)
-
-
-def _stored(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat()

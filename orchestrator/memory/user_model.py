@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 Level = Literal["explicit", "deductive", "inductive", "contradiction"]
 """Said plainly; follows from what was said; a pattern in it; two things that cannot both hold."""
 
 Kind = Literal["identity", "attribute", "relationship", "preference", "instruction", "event"]
+KINDS: Sequence[Kind] = get_args(Kind)
 
 AskLevel = Literal["minimal", "low", "medium", "high", "max"]
 """How much is looked up for a question: 1, 1, 2, 4 or 10 rounds with the model."""

@@ -81,7 +81,7 @@ class ToolContext:
     """The message the member works on, in its conversations."""
     forget: Callable[[str], Mapping[str, int]] | None = None
     """Forgets for good what the person has told about a topic; how much of what sort."""
-    thinker: Thinker | None = None
+    thinker: Callable[[], Thinker] | None = None
     """The profile's own model, for a tool that has something to think over."""
 
 

@@ -138,6 +138,8 @@ def test_an_older_home_is_indexed_when_it_is_opened(tmp_path: Path) -> None:
     "harm",
     [
         "UPDATE message_words_data SET block = x'00112233445566'",
+        "UPDATE message_words_data SET block = "
+        "x'd62c90f75b2a349116d487becbefbb1ad770fda5f73902b22211087c38ea'",
         "DELETE FROM message_words_data",
         "DELETE FROM message_words_idx",
         "DELETE FROM message_words_docsize",

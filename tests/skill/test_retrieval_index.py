@@ -140,6 +140,8 @@ def test_in_a_large_library_words_of_everybody_count_only_alone(index: SkillInde
     [
         "UPDATE skill_words_data SET block = x'deadbeefdeadbeefdeadbeef'",
         "UPDATE skill_words_data SET block = x''",
+        "UPDATE skill_words_data SET block = "
+        "x'd62c90f75b2a349116d487becbefbb1ad770fda5f73902b22211087c38ea'",
         "DELETE FROM skill_words_data",
         "DELETE FROM skill_words_config",
         "DROP TABLE skill_words_data",

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +10,9 @@ from orchestrator.errors import HomeError
 from orchestrator.events import Event, MemberStarted
 from orchestrator.home import Home
 from tests.company import Company
+from tests.conftest import fill_up
 
 PLAN = {"tool": "plan", "arguments": {"items": [{"text": "x" * 500}]}}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = shutil.which("mount") and os.geteuid() == 0
-    if mounted:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-        mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
-    if not mounted:
-        if os.environ.get("CI"):
-            pytest.fail("CI must be able to mount a small file system")
-        pytest.skip("needs root to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 async def test_a_full_disk_is_named_and_the_run_goes_on_later(
@@ -69,12 +49,6 @@ async def test_a_full_disk_is_named_and_the_run_goes_on_later(
     company.listener = None
     done = await company.resume("last")
     assert (done.state, done.answer) == ("completed", "41, Dear Sir")
-
-
-def fill_up(path: Path) -> None:
-    with path.open("ab", buffering=0) as file:
-        while True:
-            file.write(b"0" * 4096)
 
 
 def assign(member: str) -> dict[str, object]:

@@ -38,6 +38,14 @@ FIX = [
 ]
 """Tests fail, a file is written, tests pass."""
 
+DAMAGED_BLOCKS = [
+    b"\xde\xad\xbe\xef" * 3,
+    bytes.fromhex("d62c90f75b2a349116d487becbefbb1ad770fda5f73902b22211087c38ea"),
+]
+"""Of a full-text index: SQLite sees the damage of the first, the second makes it ask for more
+memory than there is.
+"""
+
 
 def store(home: Home, profile: str = "counter") -> SkillStore:
     home.create()
@@ -355,13 +363,14 @@ async def test_only_a_full_disk_is_waited_for(
     assert len(store(home).skills()) == again
 
 
+@pytest.mark.parametrize("block", DAMAGED_BLOCKS)
 async def test_a_damaged_index_costs_the_cards_and_not_the_run(
-    company: Company, home: Home
+    company: Company, home: Home, block: bytes
 ) -> None:
     company.hire(FIX, members=WORKER)
     await work(company, TASK)
     database = Database(home.profile("firm", "counter").memory_db)
-    database.execute("UPDATE skill_words_data SET block = randomblob(30)")
+    database.execute("UPDATE skill_words_data SET block = ?", block)
     database.close()
     company.hire([say("I do without.")], members=WORKER)
     result = await company.run(TASK, target="counter")

@@ -67,7 +67,7 @@ class AskAbout:
             person,
             arguments.question,
             level=arguments.level or "low",
-            thinker=context.thinker if arguments.level is not None else None,
+            thinker=context.thinker() if context.thinker and arguments.level else None,
         )
         if not answer.text and not answer.cited:
             return ToolResult(f"(empty) nothing is known of {person!r} that fits", empty=True)
