@@ -13,11 +13,20 @@ if TYPE_CHECKING:
 TOKENIZER = "all-MiniLM-L6-v2 WordPiece"
 """Name shown beside every count; a provider's own count differs by some percent."""
 
+_LONGEST_KEPT = 1_000
+"""Characters of a text whose count is remembered: turns of a conversation, lines of a card."""
+
 _FILE = Path(__file__).parent / "data" / "tokenizer.json"
 
 
 def count_tokens(text: str) -> int:
     """How many tokens `text` has, without the marks of its start and end."""
+    return _remembered(text) if len(text) <= _LONGEST_KEPT else len(token_ids(text, marked=False))
+
+
+@functools.lru_cache(2_048)
+def _remembered(text: str) -> int:
+    """A prompt has mostly what the one before it had."""
     return len(token_ids(text, marked=False))
 
 

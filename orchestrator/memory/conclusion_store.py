@@ -115,7 +115,7 @@ class ConclusionStore:
         A message that says the same thing twice counts once. What another statement of the same
         slot means `change` says; it is judged among the valid ones of all names of the peer. Within
         a session the later message replaces, whatever the clock says; across sessions the one that
-        was said later.
+        was said later. What ends something is kept where that is held: anything can be left.
         """
         text = _clean(text)
         if not text or (LEFT_OUT in text and len(content_words(text.replace(LEFT_OUT, ""))) < 2):
@@ -123,14 +123,22 @@ class ConclusionStore:
         with self._database.transaction():
             if len(self.get(premises)) < len(set(premises)):
                 return None
+            ended: Sequence[int] = ()
+            if change == "ends":
+                ended = self._ended(observer, observed, slot, value, at, sources)
+                slot = value = ""
             known = self._same(observer, observed, level, text, slot, value)
+            if known is None and change == "ends" and not ended:
+                return None
             if known is not None:
+                self.invalidate(ended, at, known)
                 if self._reinforce(known, at, sources) and change == "contradicts":
                     # Said again, which settles what was in doubt.
                     self.invalidate(self._different(observer, observed, slot, value), at, known)
                 return known
             new = self._insert(observer, observed, text, level, kind, slot, value, by, at)
             self._attach(new, sources, premises)
+            self.invalidate(ended, at, new)
             different = self._different(observer, observed, slot, value)
             if change == "replaces":
                 later = self._said_later(different, at, sources)
@@ -216,6 +224,12 @@ class ConclusionStore:
         )
         found = self.get([row["id"] for row in rows])
         return [found[row["id"]] for row in rows if row["id"] in found]
+
+    def has_any(self, observed: str | None = None, *, observer: str | None = None) -> bool:
+        """Whether anything holds of the one, or for the other."""
+        condition, values = self._condition(observed, observer, history=False)
+        sql = f"SELECT 1 FROM conclusions WHERE {condition} LIMIT 1"
+        return self._database.one(sql, *values) is not None
 
     def surest(
         self, observed: str, observer: str, kinds: Sequence[Kind], most: int
@@ -398,16 +412,39 @@ class ConclusionStore:
         """The valid ones of the slot that say something else."""
         if not slot:
             return []
+        held = self._held(observer, observed, slot)
+        return [other for other, said in held.items() if said != value]
+
+    def _ended(
+        self,
+        observer: str,
+        observed: str,
+        slot: str,
+        value: str,
+        at: datetime,
+        sources: Collection[int],
+    ) -> Sequence[int]:
+        """The valid ones of the slot with that value, or with any when it is empty, but for what
+        was said later.
+        """
+        return [
+            other
+            for other, said in self._held(observer, observed, slot).items()
+            if (not value or _is_part(value, said) or _is_part(said, value))
+            and self._said_later([other], at, sources) is None
+        ]
+
+    def _held(self, observer: str, observed: str, slot: str) -> Mapping[int, str]:
+        """The valid ones of the slot with their values."""
         names = self.peers.names(observed)
         rows = self._database.all(
-            f"SELECT id FROM conclusions WHERE observed IN ({', '.join('?' * len(names))}) "
-            "AND observer = ? AND slot = ? AND value <> ? AND invalidated_at IS NULL ORDER BY id",
+            f"SELECT id, value FROM conclusions WHERE observed IN ({', '.join('?' * len(names))}) "
+            "AND observer = ? AND slot = ? AND invalidated_at IS NULL ORDER BY id",
             *names,
             observer,
             slot,
-            value,
         )
-        return [row["id"] for row in rows]
+        return {row["id"]: row["value"] for row in rows}
 
     def _settle_slots(self, peer: str) -> None:
         """Of a slot with one value, the value said last."""
@@ -477,6 +514,11 @@ class ConclusionStore:
         for row in rows:
             found.setdefault(row["conclusion"], []).append(row["other"])
         return {conclusion: tuple(others) for conclusion, others in found.items()}
+
+
+def _is_part(value: str, whole: str) -> bool:
+    """`paris` of `paris, france`."""
+    return re.match(rf"(?:the )?{re.escape(value)}\b", whole) is not None
 
 
 def _clean(text: str) -> str:

@@ -201,9 +201,7 @@ class PromptMemory:
     def _knows(self, person: str) -> bool:
         """Whether there is a conclusion about the person, or by them."""
         store, own = self._people.conclusions_store, self._people.address
-        return bool(
-            store.about(person, observer=own, most=1) or store.about(observer=person, most=1)
-        )
+        return store.has_any(person, observer=own) or store.has_any(observer=person)
 
     def _talk(self, session: str, run: str, most: int) -> _Talk:
         """The last turns of the session, at most so many tokens of them."""

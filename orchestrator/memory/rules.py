@@ -15,9 +15,9 @@ from typing import Literal
 from orchestrator.memory import voices
 from orchestrator.memory.user_model import Kind
 
-Change = Literal["replaces", "contradicts", "adds"]
-"""What another value in the same slot means: the older one holds no more; one of them must be
-wrong; both hold.
+Change = Literal["replaces", "contradicts", "adds", "ends"]
+"""What it means for other statements of the same slot: the older value holds no more; one of them
+must be wrong; both hold. `ends`: its own value holds no more, and whatever else was said stays.
 """
 
 _MOST_CHARACTERS = 20_000
@@ -36,7 +36,7 @@ class Statement:
     slot: str
     """What it is about, such as `home`; statements of one slot bear on each other."""
     value: str
-    """What it says of that, for comparison; empty: that nothing holds there any more."""
+    """What it says of that, for comparison; empty, of an end: whatever holds."""
     change: Change
 
 
@@ -75,7 +75,9 @@ _MONTH = (
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december|"
     r"\d{4})"
 )
-_SINCE = rf"(?:,? (?:since|as of|for|from|last|this|in {_MONTH})\b.*)?"
+_SINCE = rf"(?:,? (?:since|as|for|from|last|this|not|in {_MONTH})\b.*)?"
+_ENDED = r"i(?: no longer| don't| do not)"
+_ANY_MORE = r"(?: any ?more)?"
 
 
 def _is_short(value: str) -> bool:
@@ -188,7 +190,41 @@ _RULES = (
         _is_place,
     ),
     _Rule(
-        _said(rf"i(?: now)? work (?:at|for) {_X}{_NOW}{_SINCE}"),
+        _said(
+            rf"(?:{_ENDED} live in|{_HAVE} {_JUST}moved (?:away from|from|out of)) "
+            rf"{_X}{_ANY_MORE}{_SINCE}"
+        ),
+        "{who} no longer lives in {x}",
+        "event",
+        "home",
+        "ends",
+        _is_place,
+    ),
+    _Rule(
+        _said(rf"{_ENDED} work (?:at|for) {_X}{_ANY_MORE}{_SINCE}"),
+        "{who} no longer works at {x}",
+        "event",
+        "employer",
+        "ends",
+        _is_employer,
+    ),
+    _Rule(
+        _said(rf"{_HAVE} {_JUST}(?:left|quit) my job{_SINCE}"),
+        "{who} has left the job",
+        "event",
+        "employer",
+        "ends",
+    ),
+    _Rule(
+        _said(rf"{_HAVE} {_JUST}(?:left|quit) (?:my job at )?{_X}{_SINCE}"),
+        "{who} has left {x}",
+        "event",
+        "employer",
+        "ends",
+        lambda value: _is_employer(value) and _NO_PLACE.search(value) is None,
+    ),
+    _Rule(
+        _said(rf"(?:i(?: now)? work|{_I}(?: now)? working) (?:at|for) {_X}{_NOW}{_SINCE}"),
         "{who} works at {x}",
         "identity",
         "employer",
@@ -204,8 +240,10 @@ _RULES = (
         lambda value: _is_employer(value) and _NO_PLACE.search(value) is None,
     ),
     _Rule(
-        _said(rf"(?:i(?: now)? work|{_I}(?: now)? working) as (?:an? |the ){_X}{_NOW}{_SINCE}"),
-        "{who} works as {x}",
+        _said(
+            rf"(?:i(?: now)? work|{_I}(?: now)? working) as (?P<article>an?|the) {_X}{_NOW}{_SINCE}"
+        ),
+        "{who} works as {article} {x}",
         "identity",
         "occupation",
         "replaces",
@@ -268,7 +306,9 @@ _RULES = (
         _is_thing,
     ),
     _Rule(
-        _said(rf"{_I} (?:an? )?(?P<x>vegan|vegetarian|pescatarian|left-handed|colou?r-?blind)"),
+        _said(
+            rf"{_I} (?:an? )?(?P<x>vegan|vegetarian|pescatarian|left-handed|colou?r-?blind){_NOW}"
+        ),
         "{who} is {x}",
         "attribute",
         "traits",
@@ -379,8 +419,6 @@ def holds_one(slot: str) -> bool:
     return _ONE.fullmatch(slot) is not None
 
 
-_LEFT = _said(rf"{_HAVE} {_JUST}(?:left|quit) my job(?: at {_X})?{_SINCE}")
-
 _SENTENCE = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])")
 _ME = r"(?=i\b|i'|my\b|please\b|call me\b)"
 _CLAUSE = re.compile(
@@ -442,19 +480,13 @@ def _own(text: str) -> str:
 
 
 def _statement(clause: str) -> Statement | None:
-    if (left := _compiled(_LEFT).match(clause)) is not None and len(clause) < _LONGEST:
-        where = left["x"]
-        if where and not _is_employer(where):
-            return None
-        text = f"{{who}} has left {where}" if where else "{who} has left the job"
-        return Statement(text, "event", "employer", "", "replaces")
     for rule in _RULES:
         match = _compiled(rule.pattern).match(clause)
         if match is None:
             continue
         parts = {name: part.strip(" ,'\"") for name, part in match.groupdict().items() if part}
         value = parts.get("x") or parts.get("y", "")
-        if not value or len(value) > _LONGEST or not rule.fits(value):
+        if bool(value) != ("{x}" in rule.text) or len(value) > _LONGEST or not rule.fits(value):
             continue
         named = {**parts, "x": value, "about": parts.get("about", "").lower()}
         slot = rule.slot.format(**named).casefold()

@@ -116,6 +116,40 @@ def test_who_moves_back_lives_there_anew(book: Notebook) -> None:
     assert len(book.store.about("ann", history=True)) == 3
 
 
+def test_what_is_left_holds_no_more_and_the_rest_stays(book: Notebook) -> None:
+    book.hear("ann", "I work at Acme Corp")
+    book.hear("ann", "I live in Paris, France", days=1)
+    book.hear("ann", "I joined Globex", days=2)
+    book.hear("ann", "I left Acme", days=3)
+    assert "IDENTITY: works at Globex" in book.card()
+    book.hear("ann", "I no longer live in Paris", days=4)
+    (end,) = book.hear("ann", "I left Globex", days=5)
+    assert not any("works at" in line or "lives in Paris, France" in line for line in book.card())
+    ended = [each for each in book.store.about("ann", history=True) if each.replaced_by == end]
+    assert [(each.text, each.invalidated_at) for each in ended] == [
+        ("ann works at Globex", START + timedelta(days=5))
+    ]
+
+
+def test_who_comes_back_can_leave_again(book: Notebook) -> None:
+    for days in (0, 10):
+        book.hear("ann", "I work at Acme", days=days)
+        assert "IDENTITY: works at Acme" in book.card()
+        book.hear("ann", "I left Acme", days=days + 1)
+        assert "IDENTITY: works at Acme" not in book.card()
+    assert [each.text for each in book.store.about("ann")] == ["ann has left Acme"]
+
+
+def test_leaving_what_is_not_held_is_no_fact(book: Notebook) -> None:
+    book.hear("ann", "I work at Acme")
+    for text in ("I left Globex", "I left Monday", "I do not live in Acme"):
+        assert book.hear("ann", text, days=1) == []
+    book.hear("ann", "I work at Acme", days=9)
+    book.session = "an earlier one"
+    assert book.hear("ann", "I left Acme", days=4) == []
+    assert [each.text for each in book.store.about("ann", history=True)] == ["ann works at Acme"]
+
+
 def test_a_clock_that_goes_backwards_ends_nothing_before_it_began(book: Notebook) -> None:
     book.hear("ann", "I live in Paris", days=10)
     book.hear("ann", "I moved to Lyon", days=2)
