@@ -280,6 +280,40 @@ def test_the_same_in_other_words_is_merged_but_not_another_name_number_or_denial
     }
 
 
+def test_two_processes_that_merge_at_once_count_each_saying_once(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    other = Conclusions(Database(path), Twins().embed)
+
+    def meanwhile(texts: Sequence[str]) -> Any:
+        other.embed_missing()
+        return Twins().embed(texts)
+
+    store = Conclusions(Database(path), meanwhile)
+    for text in ("ann enjoys long walks", "ann enjoys taking long walks", "ann owns 2 cats"):
+        store.add(ME, "ann", text, by="m", at=START)
+    store.embed_missing()
+    kept = {each.text: each.times for each in store.about("ann")}
+    assert kept == {"ann enjoys taking long walks": 2, "ann owns 2 cats": 1}
+
+
+def test_what_another_process_forgets_meanwhile_gets_no_vector(tmp_path: Path) -> None:
+    database = Database(tmp_path / "memory.db")
+    other = Conclusions(Database(database.path))
+
+    def meanwhile(texts: Sequence[str]) -> Any:
+        other.delete([each.id for each in other.about("ann") if "Paris" in each.text])
+        return Twins().embed(texts)
+
+    store = Conclusions(database, meanwhile)
+    for text in ("ann lives in Paris", "ann owns 2 cats"):
+        store.add(ME, "ann", text, by="m", at=START)
+    store.embed_missing()
+    rows = database.all(
+        "SELECT c.text FROM conclusion_vectors v LEFT JOIN conclusions c USING (id)"
+    )
+    assert [row["text"] for row in rows] == ["ann owns 2 cats"]
+
+
 def test_the_same_in_more_words_is_still_replaced(tmp_path: Path) -> None:
     store = Conclusions(Database(tmp_path / "memory.db"), Twins().embed)
     slot: Any = {"slot": "home", "change": "replaces", "kind": "identity", "by": "rule"}
