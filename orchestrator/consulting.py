@@ -38,7 +38,7 @@ class Derived:
 
 
 class Consulting:
-    """Asks the profiles of a home at work on no run."""
+    """Lets the profiles of a home read and answer while no run is at work."""
 
     def __init__(self, house: House) -> None:
         self._house = house

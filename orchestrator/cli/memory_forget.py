@@ -14,8 +14,6 @@ from orchestrator.errors import PersonError
 from orchestrator.home import ProfileHome
 from orchestrator.team.personal import FILES, UNFINISHED, told
 
-_STDIO = "-"
-
 
 async def forget(
     *,
