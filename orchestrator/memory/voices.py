@@ -56,7 +56,7 @@ _OWN_LEAD = re.compile(
     r"(?:(?:an?|one|two|three|some|few|more|last|other|quick|important|short)\W+)*"
     r"(?:for the record|by the way|btw|fyi|note|notes|ps|p\.s|edit|update|remember|reminder|"
     r"correction|just so you know|things?|something|facts?|points?|about me|about myself|"
-    r"my (?:preferences?|name|address|e-?mail|birthday|hobbies|diet))"
+    r"my (?:preferences?|name|address|e-?mail|birthday|hobbies|diet)|(?:hi|hello|hey)(?: [\w-]+)?)"
     r"(?: (?:about|on) (?:me|myself))?",
     re.IGNORECASE,
 )

@@ -89,6 +89,7 @@ def test_a_question_a_quotation_a_thought_or_another_person_is_left_alone(text: 
         ("I've just relocated to the Netherlands.", "Ann lives in the Netherlands"),
         ("I moved to Oslo last year.", "Ann lives in Oslo"),
         ("For the record: I live in Graz.", "Ann lives in Graz"),
+        ("Hi Bob: I live in Graz.", "Ann lives in Graz"),
         ("Note: I work at Acme.", "Ann works at Acme"),
         ("A few things about me:\nI work for the University of Oslo.", None),
         ("I joined Globex in May.", "Ann works at Globex"),
