@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from orchestrator.erasure import Erasure, Found
@@ -63,7 +62,7 @@ class TeamRecords:
         if hearsay:
             parts.append("\n".join(["Hearsay, which others told:", *hearsay]))
         for found in self._erasure.choose_person(self._homes(), person):
-            counts = told({**found.chosen.counts, "runs": 0})
+            counts = told(_counts([found]))
             parts.append(f"{found.home.address} keeps {counts} of yours or about you.")
         if self._profile == CALL:
             parts.append("Ask a member itself to see what it knows, e.g. @name what do you know …")
@@ -72,17 +71,10 @@ class TeamRecords:
 
     def count(self, wish: Wish, asker: Asker) -> Mapping[str, int]:
         found = self._found(wish, asker)
-        counts: Counter[str] = Counter()
-        for each in found:
-            counts["messages"] += len(each.chosen.messages)
-            counts["conclusions"] += len(each.chosen.conclusions)
+        counts = _counts(found)
         if not any(counts.values()):
             return {}
-        counts[FILES] = len(
-            {run for each in found if each.chosen.whole for run in each.chosen.runs}
-        )
-        counts[UNFINISHED] = self._erasure.unfinished(found, asker.run)
-        return counts
+        return {**counts, UNFINISHED: self._erasure.unfinished(found, asker.run)}
 
     def forget(self, wish: Wish, asker: Asker) -> None:
         self._erasure.forget(self._found(wish, asker), by="themself", asking_run=asker.run)
@@ -109,6 +101,14 @@ class TeamRecords:
 
     def _homes(self) -> Sequence[ProfileHome]:
         return self._erasure.homes(self._team, None if self._profile == CALL else self._profile)
+
+
+def _counts(found: Sequence[Found]) -> Mapping[str, int]:
+    return {
+        "messages": sum(len(each.chosen.messages) for each in found),
+        "conclusions": sum(len(each.chosen.conclusions) for each in found),
+        FILES: len({run for each in found if each.chosen.whole for run in each.chosen.runs}),
+    }
 
 
 def _topic(person: str, topic: str, runs: Collection[str]) -> Callable[[Choosing], Chosen]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from orchestrator.database import Database, stored
+from orchestrator.database import Database, Schema, stored
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.index import content_words, hidden_words
 from orchestrator.memory.conclusion_store import SCHEMA as CONCLUSIONS
@@ -18,11 +18,32 @@ from orchestrator.memory.schema import SCHEMA, TALK, TOOL_CHARACTERS, TOOLS
 Span = Literal["messages", "conclusions", "session", "person", "topic", "last", "age"]
 """What kind of a choice it was."""
 
-_VERDICT = "verdict/*"
+VERDICTS = "verdict/*"
 """Keys of what people say of others' runs."""
 
 WISH = "wish"
 """Key of a message that asks for what is known, or to have it forgotten."""
+
+BEGINNERS = Schema(
+    "beginners",
+    (
+        """
+        CREATE TABLE began_runs (
+            person TEXT NOT NULL,
+            run TEXT NOT NULL,
+            PRIMARY KEY (person, run)
+        ) WITHOUT ROWID;
+        CREATE TABLE spoke_in (
+            person TEXT NOT NULL,
+            session TEXT NOT NULL,
+            PRIMARY KEY (person, session)
+        ) WITHOUT ROWID;
+        """,
+    ),
+)
+"""Whose a run and a conversation were, of which the words that told it are forgotten: other
+messages and files of it may stay, and go with the person.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +61,8 @@ class Chosen:
     """The person of whom nothing shall be left."""
 
     def __bool__(self) -> bool:
-        return bool(self.messages or self.conclusions or self.names[1:])
+        rest = self.whole and self.runs
+        return bool(self.messages or self.conclusions or self.names[1:] or rest)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -59,6 +81,7 @@ class Choosing:
     def __init__(self, database: Database, address: str, conclusions: Conclusions) -> None:
         database.migrate(SCHEMA)
         database.migrate(CONCLUSIONS)
+        database.migrate(BEGINNERS)
         self._database = database
         self._address = address
         self._conclusions = conclusions
@@ -111,7 +134,7 @@ class Choosing:
         return replace(
             found,
             conclusions=found.conclusions | known,
-            runs=found.runs & own,
+            runs=frozenset(found.runs & own | self._once_begun(names)),
             whole=True,
             names=tuple(names),
         )
@@ -158,7 +181,7 @@ class Choosing:
             *names,
             without_run,
             WISH,
-            _VERDICT,
+            VERDICTS,
         )
         return self.run("last", {row["run"]}) if row is not None else Chosen("last")
 
@@ -205,21 +228,32 @@ class Choosing:
             "AND key NOT GLOB ? UNION SELECT DISTINCT run FROM messages WHERE kind = 'brief' "
             f"AND json_extract(extra, '$.person') IN ({marks})",
             *names,
-            _VERDICT,
+            VERDICTS,
             *names,
         )
-        return {row["run"] for row in rows}
+        return {row["run"] for row in rows} | self._once_begun(names)
+
+    def _once_begun(self, names: Collection[str]) -> set[str]:
+        """The runs that a person has begun with words that are forgotten."""
+        return self._among("SELECT run FROM began_runs WHERE person IN ({})", names, "run")
 
     def _alone_with(self, names: Sequence[str]) -> set[int]:
-        """The messages of conversations in which nobody speaks but the person and the profile."""
+        """The messages of conversations in which nobody has spoken but the person and the
+        profile.
+        """
         marks = ", ".join("?" * len(names))
         rows = self._database.all(
             "SELECT id FROM messages WHERE session IN ("
             f"SELECT session FROM messages WHERE peer IN ({marks}) "
+            f"UNION SELECT session FROM spoke_in WHERE person IN ({marks}) "
             "EXCEPT SELECT session FROM messages WHERE kind = 'said' AND key NOT GLOB ? "
-            f"AND peer <> ? AND peer NOT IN ({marks}))",
+            f"AND peer <> ? AND peer NOT IN ({marks}) "
+            f"EXCEPT SELECT session FROM spoke_in WHERE person <> ? AND person NOT IN ({marks}))",
             *names,
-            _VERDICT,
+            *names,
+            VERDICTS,
+            self._address,
+            *names,
             self._address,
             *names,
         )

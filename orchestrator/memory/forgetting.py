@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from orchestrator.database import Database, Schema, stored
 from orchestrator.memory import dreams
-from orchestrator.memory.choosing import Chosen, Span
+from orchestrator.memory.choosing import BEGINNERS, VERDICTS, Chosen, Span
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
 from orchestrator.memory.schema import rebuild_words
@@ -71,6 +71,7 @@ class Forgetting:
     def __init__(self, database: Database, conclusions: Conclusions) -> None:
         database.migrate(CONVERSATIONS)
         database.migrate(SCHEMA)
+        database.migrate(BEGINNERS)
         self._database = database
         self._conclusions = conclusions
 
@@ -81,6 +82,8 @@ class Forgetting:
         """
         with self._database.transaction():
             self._mark(chosen)
+            if not chosen.whole:
+                self._note_beginners(chosen.messages)
             # The newest first: ids are given again, and those who follow them look at the newest.
             for message in sorted(chosen.messages, reverse=True):
                 self._database.execute("DELETE FROM messages WHERE id = ?", message)
@@ -88,6 +91,7 @@ class Forgetting:
             self._database.execute(
                 "DELETE FROM sessions WHERE id NOT IN (SELECT session FROM messages)"
             )
+            self._drop_beginners(chosen)
             if chosen.names:
                 self._conclusions.peers.forget(chosen.names)
                 dreams.forget(self._database, chosen.names)
@@ -169,6 +173,40 @@ class Forgetting:
             digests.append(self._digest("conclusion", each.observed, each.text))
         for digest in digests:
             self._database.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", digest)
+
+    def _note_beginners(self, messages: Collection[int]) -> None:
+        """Keep whose the runs and conversations of those messages are: more than them may stay."""
+        rows = self._database.among(
+            "SELECT peer AS person, run, session FROM messages "
+            "WHERE kind = 'said' AND key NOT GLOB ? AND id IN ({})",
+            messages,
+            VERDICTS,
+        )
+        rows = [
+            *rows,
+            *self._database.among(
+                "SELECT json_extract(extra, '$.person') AS person, run, session FROM messages "
+                "WHERE kind = 'brief' AND json_extract(extra, '$.person') <> '' AND id IN ({})",
+                messages,
+            ),
+        ]
+        for row in rows:
+            for table, of in (("began_runs", row["run"]), ("spoke_in", row["session"])):
+                self._database.execute(
+                    f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", row["person"], of
+                )
+
+    def _drop_beginners(self, chosen: Chosen) -> None:
+        """Of persons and runs of which nothing stays."""
+        for name in chosen.names:
+            for table in ("began_runs", "spoke_in"):
+                self._database.execute(f"DELETE FROM {table} WHERE person = ?", name)
+        if chosen.whole:
+            for run in chosen.runs:
+                self._database.execute("DELETE FROM began_runs WHERE run = ?", run)
+        self._database.execute(
+            "DELETE FROM spoke_in WHERE session NOT IN (SELECT session FROM messages)"
+        )
 
     def _digest(self, *parts: str) -> bytes:
         """Of no use without the key, which never leaves this file."""

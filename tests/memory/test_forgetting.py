@@ -69,6 +69,37 @@ def test_work_done_for_a_person_goes_with_them(past: Past) -> None:
     assert left(past) == ["count for bob", "three for bob"]
 
 
+def test_who_began_a_run_is_known_when_their_words_are_forgotten(past: Past) -> None:
+    past.say("my cello is old", peer="anna", run="1")
+    past.say("wrote note.md", kind="tool", peer="write", run="1")
+    past.say("and where is it?", peer="bob", run="2")
+    forget(past, choosing(past).messages([1]))
+    chosen = choosing(past).person("anna")
+    assert (chosen.messages, chosen.runs) == ({2}, {"1"})
+    forget(past, chosen)
+    assert left(past) == ["and where is it?"]
+    assert not choosing(past).person("anna")
+
+
+def test_a_conversation_with_nobody_else_is_known_when_their_words_are_forgotten(
+    past: Past,
+) -> None:
+    past.say("hello", peer="anna", run="1")
+    past.say("hello anna", peer=OWN, run="2")  # carried over from elsewhere, without runs
+    forget(past, choosing(past).messages([1]))
+    forget(past, choosing(past).person("anna"))
+    assert left(past) == []
+
+
+def test_a_conversation_stays_that_of_others_whose_words_are_forgotten(past: Past) -> None:
+    past.say("hello", peer="anna", run="1")
+    past.say("hi all", peer="bob", run="2")
+    past.say("hi bob", peer=OWN, run="3")
+    forget(past, choosing(past).messages([2]))
+    forget(past, choosing(past).person("anna"))
+    assert left(past) == ["hi bob"]
+
+
 def test_a_verdict_on_a_run_does_not_make_it_ones_own(past: Past) -> None:
     past.say("hi all", peer="bob", run="1")
     past.said.append(
