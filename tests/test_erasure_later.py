@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -33,8 +34,8 @@ async def test_forget_me_takes_the_runs_of_which_the_words_were_forgotten_before
     firm: Company,
 ) -> None:
     await talk(firm)
-    await approve(firm, await say(firm, f"Forget that I live in {MARK}", "anna"))
-    assert [path for path in traces(firm.home.root, MARK) if path.endswith("note.md")] != []
+    await approve(firm, await say(firm, f"Forget what I said about {MARK}", "anna"))
+    assert [Path(path).name for path in traces(firm.home.root, MARK)] == ["note.md"]
     asked = await say(firm, "Forget me", "anna")
     assert "runs with their files" in asked.questions[0].text
     await approve(firm, asked)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from orchestrator.database import Database, Schema, stored
 from orchestrator.errors import NotFoundError, PersonError
@@ -140,8 +143,8 @@ class Choosing:
         )
 
     def topic(self, peer: str, topic: str, runs: Collection[str] = ()) -> Chosen:
-        """What a person has said with all the telling words of the topic, what was answered with
-        any of them, and what is believed of the person with all of them.
+        """What a person has said with all the telling words of the topic, what was answered or
+        given to a tool with any of them, and what is believed of the person with all of them.
         """
         terms = _terms(topic)
         if not terms:
@@ -163,10 +166,12 @@ class Choosing:
         sources = self._among(
             "SELECT message AS id FROM conclusion_sources WHERE conclusion IN ({})", known
         )
-        said = ((self._with(every) | self._unindexed_with(terms, own)) & own) | (sources & own)
+        said = (self._with(every) | self._unindexed_with(terms, own) | sources) & own
+        said |= {id for id, named in self._naming(terms, own) if len(named) == len(terms)}
         answered = self._among("SELECT DISTINCT run FROM messages WHERE id IN ({})", said, "run")
         around = self._among("SELECT id FROM messages WHERE run IN ({})", answered & begun)
         said |= self._with(" OR ".join(f'"{term}"' for term in terms)) & around
+        said |= {id for id, _ in self._naming(terms, around)}
         found = self._resting_on("topic", said)
         return replace(found, conclusions=found.conclusions | known)
 
@@ -318,6 +323,22 @@ class Choosing:
             if row["id"] in among and all(stem in row["text"].lower() for stem in stems)
         }
 
+    def _naming(
+        self, terms: Sequence[str], among: Collection[int]
+    ) -> Iterator[tuple[int, Collection[str]]]:
+        """Those among the messages with a term in what was said beside their text, such as what a
+        tool was given, which no index knows; with the terms in either.
+        """
+        forms = {term: _beginning(term) for term in terms}
+        for row in self._database.among(
+            "SELECT id, text, extra FROM messages WHERE length(extra) > 2 AND id IN ({})", among
+        ):
+            beside = _searchable(" ".join(_said_beside(json.loads(row["extra"]))))
+            named = {term for term, form in forms.items() if form.search(beside)}
+            if named:
+                text = _searchable(row["text"])
+                yield row["id"], named | {t for t, form in forms.items() if form.search(text)}
+
     def _among(self, sql: str, values: Collection[Any], column: str = "id") -> set[Any]:
         """See `Database.among`; of each row the column."""
         return {row[column] for row in self._database.among(sql, values)}
@@ -334,3 +355,52 @@ def _terms(topic: str) -> Sequence[str]:
     for word in content_words(topic):
         found += hidden_words(word).split() or [word]
     return list(dict.fromkeys(found))
+
+
+_FACTS = frozenset({"outcome", "exit_code", "person"})
+"""Of what stands beside a message, what nobody said."""
+
+
+def _said_beside(extra: Mapping[str, Any]) -> Iterator[str]:
+    """What was said or given to a tool, without the names of its parameters."""
+    for key, value in extra.items():
+        if key == "arguments" and isinstance(value, dict):
+            for each in cast("dict[str, Any]", value).values():
+                yield from _texts(each)
+        elif key not in _FACTS:
+            yield from _texts(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Everything in a value from JSON as text."""
+    if isinstance(value, dict):
+        for key, each in cast("dict[str, Any]", value).items():
+            yield key
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in cast("list[Any]", value):
+            yield from _texts(each)
+    elif value is not None:
+        yield str(value)
+
+
+def _searchable(text: str) -> str:
+    """As full-text search sees it: the parts of compounds beside them, no case and no accents."""
+    return _plain(f"{text} {hidden_words(text)}")
+
+
+def _plain(text: str) -> str:
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in apart if not unicodedata.combining(c)).casefold()
+
+
+def _beginning(term: str) -> re.Pattern[str]:
+    """Finds words that begin like the term, of a short one only itself, also after `\\n` in JSON
+    within JSON.
+    """
+    word = _plain(term)
+    stem = re.escape(word[: max(4, len(word) - 2)])
+    if not word.isascii():
+        return re.compile(stem)
+    rest = "" if len(word) > 3 else r"(?![^\W_])"
+    return re.compile(rf"(?:(?<![^\W_])|(?<=\\[nrt])){stem}{rest}")

@@ -139,6 +139,72 @@ def test_a_topic_takes_what_others_said_of_it_along_only_in_answers(past: Past) 
     assert left(past) == ["my cello is old", "my lease is old"]
 
 
+def call(past: Past, run: str, key: str, **arguments: object) -> None:
+    past.said.append(
+        "talk",
+        run=run,
+        key=key,
+        peer="write",
+        kind="tool",
+        text="written",
+        tokens=1,
+        extra={"call": "c1", "arguments": arguments},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"content": "The CELLO is old"},
+        {"content": "a\\nCello"},
+        {"path": "my_cello.md"},
+        {"path": "theCello.md"},
+        {"rows": [{"what": ["two cellos"]}]},
+        {"values": {"cello": 3}},
+        {"content": "Çello"},
+    ],
+)
+def test_a_topic_takes_along_the_calls_of_tools_that_name_it(
+    past: Past, arguments: dict[str, object]
+) -> None:
+    past.say("my cello is old", peer="anna", run="1")
+    call(past, "1", "1", **arguments)
+    call(past, "1", "2", content="the lease")
+    call(past, "2", "3", content="my cello is old")  # of somebody else
+    forget(past, choosing(past).topic("anna", "my old cello"))
+    rows = past.database.all("SELECT key FROM messages ORDER BY id")
+    assert [row["key"] for row in rows] == ["2", "3"]
+
+
+def test_a_call_of_a_tool_that_says_it_all_is_of_the_topic(past: Past) -> None:
+    past.say("write down what I play", peer="anna", run="1")
+    call(past, "1", "1", content="plays an old cello")
+    assert choosing(past).topic("anna", "my old cello").messages == {2}
+
+
+@pytest.mark.parametrize("topic", ["what I play about content", "the arguments of C++", "my art"])
+def test_a_topic_does_not_take_along_calls_for_how_tools_are_called(past: Past, topic: str) -> None:
+    past.say(topic, peer="anna", run="1")
+    call(past, "1", "1", content="the cello, and its artist")
+    assert choosing(past).topic("anna", topic).messages == {1}
+
+
+def test_the_words_of_a_person_go_with_a_topic_from_the_brief_they_are_in(past: Past) -> None:
+    past.say("my cello is old", peer="anna", run="1")
+    for run, words in (("1", "my cello is old"), ("2", "my cello is new")):
+        past.said.append(
+            "talk",
+            run=run,
+            key="counter#1/brief",
+            peer="firm/supervisor",
+            kind="brief",
+            text="look it up",
+            tokens=3,
+            extra={"person": "anna", "words": words},
+        )
+    assert choosing(past).topic("anna", "my old cello").messages == {1, 2}
+
+
 def test_a_topic_in_a_script_without_spaces_is_found(past: Past) -> None:
     past.say("私は東京に住んでいます", peer="anna", run="1")
     past.say("私は猫が好きです", peer="anna", run="2")
