@@ -15,6 +15,7 @@ from orchestrator.memory.peers import Peers
 from orchestrator.memory.rules import Change, holds_one
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
 from orchestrator.memory.user_model import RULE, Conclusion, Kind, Level
+from orchestrator.memory.values import ends
 from orchestrator.text.credentials import LEFT_OUT, redact
 
 VECTORS = "conclusion_vectors"
@@ -108,14 +109,16 @@ class ConclusionStore:
         slot: str = "",
         value: str = "",
         change: Change = "adds",
+        sure: bool = True,
     ) -> int | None:
         """Keep a statement, or count it once more when it is there; its id. Credentials are taken
-        out of it; None when nothing else is left, or when a premise is gone.
+        out of it; None when nothing else is left, when a premise is gone, or when an end that is
+        not `sure` ends nothing.
 
         A message that says the same thing twice counts once. What another statement of the same
         slot means `change` says; it is judged among the valid ones of all names of the peer. Within
         a session the later message replaces, whatever the clock says; across sessions the one that
-        was said later. What ends something is kept where that is held: anything can be left.
+        was said later. What a model reads where a rule has read the same shares its slot and end.
         """
         text = _clean(text)
         if not text or (LEFT_OUT in text and len(content_words(text.replace(LEFT_OUT, ""))) < 2):
@@ -123,28 +126,32 @@ class ConclusionStore:
         with self._database.transaction():
             if len(self.get(premises)) < len(set(premises)):
                 return None
-            ended: Sequence[int] = ()
             if change == "ends":
-                ended = self._ended(observer, observed, slot, value, at, sources)
-                slot = value = ""
-            known = self._same(observer, observed, level, text, slot, value)
-            if known is None and change == "ends" and not ended:
+                value = f"{_NO_MORE}{value}"
+            giving_way = self._giving_way(observer, observed, slot, value, change)
+            later = self._said_later(giving_way, at, sources)
+            if not sure and (later is not None or not giving_way):
                 return None
+            known = self._same(observer, observed, level, text, slot, value)
             if known is not None:
-                self.invalidate(ended, at, known)
                 if self._reinforce(known, at, sources) and change == "contradicts":
                     # Said again, which settles what was in doubt.
                     self.invalidate(self._different(observer, observed, slot, value), at, known)
                 return known
+            twin = None if slot else self._twin(observer, observed, text, kind, sources)
+            if twin is not None:
+                slot, value = twin["slot"], twin["value"]
+                if twin["invalidated_at"] and twin["norm"] == _norm(text):
+                    return twin["id"]
             new = self._insert(observer, observed, text, level, kind, slot, value, by, at)
             self._attach(new, sources, premises)
-            self.invalidate(ended, at, new)
-            different = self._different(observer, observed, slot, value)
-            if change == "replaces":
-                later = self._said_later(different, at, sources)
-                self.invalidate(different if later is None else [new], at, later or new)
-            elif change == "contradicts":
-                self._contradict(different, new)
+            if twin is not None and twin["invalidated_at"]:
+                ended = datetime.fromisoformat(twin["invalidated_at"])
+                self.invalidate([new], ended, twin["replaced_by"])
+            elif giving_way:
+                self.invalidate(giving_way if later is None else [new], at, later or new)
+            if change == "contradicts":
+                self._contradict(self._different(observer, observed, slot, value), new)
             return new
 
     def restore(
@@ -415,24 +422,38 @@ class ConclusionStore:
         held = self._held(observer, observed, slot)
         return [other for other, said in held.items() if said != value]
 
-    def _ended(
-        self,
-        observer: str,
-        observed: str,
-        slot: str,
-        value: str,
-        at: datetime,
-        sources: Collection[int],
+    def _giving_way(
+        self, observer: str, observed: str, slot: str, value: str, change: Change
     ) -> Sequence[int]:
-        """The valid ones of the slot with that value, or with any when it is empty, but for what
-        was said later.
+        """The valid ones of the slot that do not hold beside that value."""
+        if not slot:
+            return []
+        held = self._held(observer, observed, slot)
+        replaces = change == "replaces"
+        return [each for each, said in held.items() if _gives_way(slot, said, value, replaces)]
+
+    def _twin(
+        self, observer: str, observed: str, text: str, kind: Kind, sources: Collection[int]
+    ) -> Any:
+        """The conclusion with a slot that was read from one of those messages and says what the
+        text says, too; its row, or None.
         """
-        return [
-            other
-            for other, said in self._held(observer, observed, slot).items()
-            if (not value or _is_part(value, said) or _is_part(said, value))
-            and self._said_later([other], at, sources) is None
-        ]
+        names = self.peers.names(observed)
+        rows = self._database.among(
+            "SELECT c.* FROM conclusions c JOIN conclusion_sources s ON s.conclusion = c.id "
+            f"WHERE c.observed IN ({', '.join('?' * len(names))}) AND c.observer = ? "
+            "AND c.slot <> '' AND s.message IN ({})",
+            sources,
+            *names,
+            observer,
+        )
+        words = text.casefold()
+        for row in rows:
+            same_kind = kind == row["kind"] or {kind, row["kind"]} <= _OF_ONESELF
+            whole = re.search(rf"\b{re.escape(row['value'])}\b", words) is not None
+            if same_kind and whole and holds_one(row["slot"]):
+                return row
+        return None
 
     def _held(self, observer: str, observed: str, slot: str) -> Mapping[int, str]:
         """The valid ones of the slot with their values."""
@@ -455,14 +476,16 @@ class ConclusionStore:
             "AND invalidated_at IS NULL ORDER BY last_said, id",
             *names,
         )
-        newest: dict[tuple[str, str], Any] = {}
+        held: dict[tuple[str, str], list[Any]] = {}
         for row in filter(lambda row: holds_one(row["slot"]), rows):
-            key = (row["observer"], row["slot"])
-            before = newest.get(key)
-            newest[key] = row
-            if before is not None and before["value"] != row["value"]:
-                said = datetime.fromisoformat(row["last_said"])
-                self.invalidate([before["id"]], said, row["id"])
+            others = held.setdefault((row["observer"], row["slot"]), [])
+            giving_way = [
+                each["id"]
+                for each in others
+                if _gives_way(row["slot"], each["value"], row["value"], replaces=True)
+            ]
+            self.invalidate(giving_way, datetime.fromisoformat(row["last_said"]), row["id"])
+            others.append(row)
 
     def _drawn(self, ids: Collection[int]) -> Sequence[int]:
         """The valid ones that were drawn from any of those."""
@@ -516,9 +539,20 @@ class ConclusionStore:
         return {conclusion: tuple(others) for conclusion, others in found.items()}
 
 
-def _is_part(value: str, whole: str) -> bool:
-    """`paris` of `paris, france`."""
-    return re.match(rf"(?:the )?{re.escape(value)}\b", whole) is not None
+_NO_MORE = "not "
+"""Begins the value of what says that another value holds no more."""
+_OF_ONESELF = frozenset({"identity", "attribute"})
+"""Kinds that a model does not keep apart."""
+
+
+def _gives_way(slot: str, older: str, newer: str, replaces: bool) -> bool:
+    """Whether the older value of the slot does not hold beside the newer one."""
+    if newer.startswith(_NO_MORE):
+        ended = newer.removeprefix(_NO_MORE)
+        return not older.startswith(_NO_MORE) and ends(slot, ended, older)
+    if older.startswith(_NO_MORE):
+        return ends(slot, older.removeprefix(_NO_MORE), newer)
+    return replaces and older != newer
 
 
 def _clean(text: str) -> str:

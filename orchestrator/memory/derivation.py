@@ -210,6 +210,7 @@ class Derivation:
                 slot=statement.slot,
                 value=statement.value,
                 change=statement.change,
+                sure=statement.sure,
             )
         if rules.may_tell(heard.text):
             self._database.execute(

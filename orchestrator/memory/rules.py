@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from orchestrator.memory import voices
+from orchestrator.memory import values, voices
 from orchestrator.memory.user_model import Kind
+from orchestrator.memory.values import MONTH, MONTH_OR_YEAR
 
 Change = Literal["replaces", "contradicts", "adds", "ends"]
 """What it means for other statements of the same slot: the older value holds no more; one of them
@@ -38,6 +39,8 @@ class Statement:
     value: str
     """What it says of that, for comparison; empty, of an end: whatever holds."""
     change: Change
+    sure: bool = True
+    """False, of an end: it may be meant otherwise, and counts only where the value is held."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class _Rule:
     slot: str
     change: Change = "adds"
     fits: Callable[[str], bool] = lambda value: True
+    sure: bool = True
 
 
 def _said(pattern: str) -> str:
@@ -64,94 +68,42 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 _LEAD = (
     r"(?:and|but|so|also|well|oh|hi|hello|hey|ok|okay|yes|no|actually|btw|by the way|fyi|note that|"
     r"just so you know|for the record|as of (?:now|today)|from now on|now|currently|these days|"
-    r"please note(?: that)?|you should know(?: that)?)[,:]?\s+"
+    r"at the moment|in fact|(?:please )?(?:note|remember|keep in mind|don't forget|do not forget)"
+    r"(?: that)?|you should know(?: that)?)[,:]?\s+"
 )
 _X = r"(?P<x>.+?)"
 _I = r"i(?: am|'m)"
 _JUST = r"(?:just |recently |finally )?"
 _HAVE = r"i(?: have|'ve)?"
-_NOW = r"(?: (?:now|these days|at the moment|currently|today|again|already))?"
-_MONTH = (
-    r"(?:january|february|march|april|may|june|july|august|september|october|november|december|"
-    r"\d{4})"
+_ADVERB = r"(?: (?:now|currently|still|actually|presently))?"
+_NOW = (
+    r"(?:,? (?:now|these days|at the moment|currently|today|again|already|too|as well|btw|"
+    r"by the way))?"
 )
-_SINCE = rf"(?:,? (?:since|as|for|from|last|this|not|in {_MONTH})\b.*)?"
-_ENDED = r"i(?: no longer| don't| do not)"
 _ANY_MORE = r"(?: any ?more)?"
-
-
-def _is_short(value: str) -> bool:
-    return len(value.split()) <= 6
-
-
-_NO_NAME = re.compile(
-    r"\b(?:i|you|me|him|her|it|us|them|yourself|myself|free|home|night|asap|crazy|maybe|back|later|"
-    r"today|tomorrow|tonight|now|anytime|\w+day)\b",
-    re.IGNORECASE,
+_TIMES = (
+    r"since|as of|recently|yesterday|already|for good|[\w-]+ (?:days?|weeks?|months?|years?) ago|"
+    rf"in (?:early |mid-?|late )?{MONTH_OR_YEAR}|"
+    rf"(?:last|this) (?:week|month|year|spring|summer|autumn|fall|winter|\w+day|{MONTH})"
 )
-"""Written with a capital, it still names nobody."""
-_NO_PLACE = re.compile(
-    r"\b(?:sections?|chapters?|parts?|pages?|lines?|steps?|tasks?|plans?|options?|columns?|tables?|"
-    r"files?|sales|support|marketing|management|january|february|march|april|may|june|july|august|"
-    r"september|october|november|december|excel|word|outlook|vim|emacs|neovim|vscode|cursor|python|"
-    r"java|javascript|typescript|rust|go|ruby|swift|kotlin|scala|julia|postgres|postgresql|mysql|"
-    r"sqlite|sql|aws|gcp|mongo|redis|jira|linear|notion|slack|zoom|discord|teams|trello|asana|"
-    r"github|gitlab|bitbucket|docker|kubernetes|linux|windows|mac|macos|ubuntu|debian|fedora|"
-    r"android|chrome|firefox|react|vue|angular|svelte|django|flask|rails|azure|terraform|figma|"
-    r"obsidian|markdown|latex|cloud|terminal|browser)\b",
-    re.IGNORECASE,
+_WHEN = rf"(?:,? (?:{_TIMES})\b(?!.*\b(?:for|until|till|but|then)\b).*)?"
+"""Since when; not for how long."""
+_HELD = (
+    r"(?:,? (?:since|as of|not|with my|"
+    r"for (?:about |almost |nearly |over |more than |the (?:last|past) )?[\w-]+ "
+    r"(?:months?|years?))\b.*)?"
 )
-"""What else one moves to, lives in or joins at work."""
-_PROPER = r"(?:[A-Z]|[^\x00-\x7f])[\w'.&-]*"
-_BETWEEN = r"(?:de|del|do|da|la|le|van|von|der|den|am|an|of|and|the|&)"
-
-
-def _is_name(value: str) -> bool:
-    """One to four words with capitals: `Ludwig van Beethoven`, not `Out for this`."""
-    return (
-        re.fullmatch(rf"{_PROPER}(?: (?:{_BETWEEN} )*{_PROPER}){{0,3}}", value) is not None
-        and _NO_NAME.search(value) is None
-        and re.search(r"\d", value) is None
-    )
-
-
-def _is_place(value: str) -> bool:
-    """`Lyon`, `the south of France`; not `constant fear`, nor what software is called."""
-    parts = re.sub(r"^the (?:[a-z]+ of )?", "", value).split(", ")
-    return all(map(_is_name, parts)) and _NO_PLACE.search(value) is None
-
-
-def _is_employer(value: str) -> bool:
-    return _is_name(re.sub(r"^(?:the|an?) ", "", value))
-
-
-def _is_thing(value: str) -> bool:
-    """A noun that means the same in another conversation: not `it`, `the second one`, `to go`."""
-    return (
-        _is_short(value)
-        and re.search(r"\d|'s\b|\b(?:better|more|most|best|here|there|too|it)$", value) is None
-        and re.match(
-            r"(?:the (?![A-Z])|(?:(?i:it|this|that|these|those|them|him|her|you|me|us|he|she|they|"
-            r"your|his|their|its|how|what|when|where|who|why|which|if|to|not|both|either|neither|"
-            r"all|one|none|each|some|any|everything|nothing|something|anything|option|version)|[A-D])\b)",
-            value,
-        )
-        is None
-    )
-
-
-def _is_date(value: str) -> bool:
-    return re.search(rf"(?i:\b{_MONTH}\b)|\d[./-]\d", value) is not None
-
-
-_LANGUAGE = (
-    r"(?:[A-Z][a-z]+(?:ish|ese|ian|[ln]ic|man)|French|Dutch|Greek|Czech|Welsh|Catalan|Korean|Hindi|"
-    r"Urdu|Arabic|Hebrew|Thai|Swahili|Tamil|Latin|Afrikaans|Malay|Mandarin|Cantonese|Slovak|Farsi)"
+_AND = (
+    r"(?:,? (?:and|but) (?-i:(?!i\b|then|left|came|come|moved|returned|went|gone|back|only|just|"
+    r"until)[a-z]).*)?"
 )
+"""Something else about the same person, which is no second name."""
+
+
 _ORDERS = re.compile(
     r"(?:add|answer|ask|avoid|call|check|cite|commit|delete|explain|format|give|include|keep|"
     r"mention|overwrite|push|put|reply|respond|round|run|say|send|show|sign|speak|start|test|"
-    r"translate|use|wear|write)\b(?! never| it$)",
+    r"translate|use|wear|write)\b(?! never| it$| up$)",
     re.IGNORECASE,
 )
 """How what shall always or never be done begins."""
@@ -166,88 +118,139 @@ _OTHERS = (
 
 _RULES = (
     _Rule(
-        _said(rf"(?:my (?:full |first )?name(?: is|'s)|{_I} called|(?:you can )?call me) {_X}"),
+        _said(
+            rf"(?:my (?:full |first )?name(?: is|'s)|{_I} called|"
+            rf"(?:please |just |you can )?call me) {_X}"
+        ),
         "{who}'s name is {x}",
         "identity",
         "name",
         "replaces",
-        _is_name,
+        values.is_name,
     ),
     _Rule(
-        _said(rf"(?:i(?: now)? live|{_I}(?: now)? (?:living|based)) in {_X}{_NOW}{_SINCE}"),
+        _said(rf"i no longer live in .+?,? but in {_X}{_NOW}{_WHEN}"),
         "{who} lives in {x}",
         "identity",
         "home",
         "replaces",
-        _is_place,
-    ),
-    _Rule(
-        _said(rf"{_HAVE} {_JUST}(?:moved|relocated) (?:from .+? )?to {_X}{_NOW}{_SINCE}"),
-        "{who} lives in {x}",
-        "identity",
-        "home",
-        "replaces",
-        _is_place,
+        values.is_place,
     ),
     _Rule(
         _said(
-            rf"(?:{_ENDED} live in|{_HAVE} {_JUST}moved (?:away from|from|out of)) "
-            rf"{_X}{_ANY_MORE}{_SINCE}"
+            rf"(?:i{_ADVERB} live|{_I}{_ADVERB} (?:living|based)) in {_X}{_NOW}{_HELD}{_AND}|"
+            r"i(?: have|'ve) (?:lived|been living) in (?P<y>.+?) since\b.*"
+        ),
+        "{who} lives in {x}",
+        "identity",
+        "home",
+        "replaces",
+        values.is_place,
+    ),
+    _Rule(
+        _said(
+            rf"{_HAVE} {_JUST}(?:moved|relocated)(?: back)? (?:from .+? )?to "
+            rf"{_X}{_NOW}{_WHEN}{_AND}"
+        ),
+        "{who} lives in {x}",
+        "identity",
+        "home",
+        "replaces",
+        values.is_known_place,
+    ),
+    _Rule(
+        _said(
+            rf"(?:i no longer live|{_I} no longer (?:living|based)) in {_X}{_WHEN}|"
+            r"i (?:do not|don't) live in (?P<y>.+?) any ?more"
         ),
         "{who} no longer lives in {x}",
         "event",
         "home",
         "ends",
-        _is_place,
+        values.is_place,
     ),
     _Rule(
-        _said(rf"{_ENDED} work (?:at|for) {_X}{_ANY_MORE}{_SINCE}"),
+        _said(
+            rf"i (?:do not|don't) live in {_X}|"
+            rf"{_HAVE} {_JUST}moved (?:away from|out of|from) (?P<y>.+?){_WHEN}"
+        ),
+        "{who} no longer lives in {x}",
+        "event",
+        "home",
+        "ends",
+        values.is_place,
+        sure=False,
+    ),
+    _Rule(
+        _said(
+            rf"i{_ADVERB} work (?:at|for) {_X}{_NOW}(?: as an? .+|{_HELD}{_AND})|"
+            rf"(?:{_I} (?:now|currently)|i(?: have|'ve) been) working (?:at|for) (?P<y>.+?)"
+            rf"(?:{_HELD}{_AND})|"
+            rf"{_I} working (?:at|for) (?P<z>.+?) (?:now|currently|these days|as an? .+)"
+        ),
+        "{who} works at {x}",
+        "identity",
+        "employer",
+        "replaces",
+        values.is_employer,
+    ),
+    _Rule(
+        _said(
+            rf"{_HAVE} {_JUST}(?:joined {_X} as (?:an?|the|their) [\w -]+|"
+            rf"started (?:working|(?:a|my) new job) (?:at|for|with) (?P<y>.+?){_NOW}{_WHEN})"
+        ),
+        "{who} works at {x}",
+        "identity",
+        "employer",
+        "replaces",
+        values.is_left,
+    ),
+    _Rule(
+        _said(
+            rf"(?:{_HAVE} {_JUST}(?:left|quit|lost) my job|i (?:was|got|have been|lost)"
+            rf" (?:just |recently )?(?:fired|laid off|let go|made redundant)|"
+            rf"{_I}{_ADVERB} (?:unemployed|between jobs|retired)|{_HAVE} {_JUST}retired){_WHEN}"
+        ),
+        "{who} has no job",
+        "event",
+        "employer",
+        "ends",
+    ),
+    _Rule(
+        _said(
+            rf"(?:{_HAVE} {_JUST}(?:left|quit|lost) my job at|i no longer work (?:at|for)|"
+            rf"{_I} no longer (?:working )?(?:at|for|with)|"
+            rf"{_HAVE} {_JUST}stopped working (?:at|for)) {_X}{_WHEN}|"
+            r"i (?:do not|don't) work (?:at|for) (?P<y>.+?) any ?more"
+        ),
         "{who} no longer works at {x}",
         "event",
         "employer",
         "ends",
-        _is_employer,
-    ),
-    _Rule(
-        _said(rf"{_HAVE} {_JUST}(?:left|quit) my job{_SINCE}"),
-        "{who} has left the job",
-        "event",
-        "employer",
-        "ends",
-    ),
-    _Rule(
-        _said(rf"{_HAVE} {_JUST}(?:left|quit) (?:my job at )?{_X}{_SINCE}"),
-        "{who} has left {x}",
-        "event",
-        "employer",
-        "ends",
-        lambda value: _is_employer(value) and _NO_PLACE.search(value) is None,
-    ),
-    _Rule(
-        _said(rf"(?:i(?: now)? work|{_I}(?: now)? working) (?:at|for) {_X}{_NOW}{_SINCE}"),
-        "{who} works at {x}",
-        "identity",
-        "employer",
-        "replaces",
-        _is_employer,
-    ),
-    _Rule(
-        _said(rf"{_HAVE} {_JUST}(?:joined|started (?:working )?at) {_X}{_NOW}{_SINCE}"),
-        "{who} works at {x}",
-        "identity",
-        "employer",
-        "replaces",
-        lambda value: _is_employer(value) and _NO_PLACE.search(value) is None,
+        values.is_left,
     ),
     _Rule(
         _said(
-            rf"(?:i(?: now)? work|{_I}(?: now)? working) as (?P<article>an?|the) {_X}{_NOW}{_SINCE}"
+            rf"{_HAVE} {_JUST}(?:left|quit) {_X}{_WHEN}|"
+            r"i (?:do not|don't) work (?:at|for) (?P<y>.+)"
+        ),
+        "{who} no longer works at {x}",
+        "event",
+        "employer",
+        "ends",
+        values.is_left,
+        sure=False,
+    ),
+    _Rule(
+        _said(
+            rf"(?:i{_ADVERB} work|{_I}{_ADVERB} working) as (?P<article>an?|the) "
+            rf"{_X}{_NOW}{_WHEN}{_AND}"
         ),
         "{who} works as {article} {x}",
         "identity",
         "occupation",
         "replaces",
-        lambda value: _is_short(value) and not re.search(r"\b(?:as|team|group|whole)\b", value),
+        values.is_occupation,
     ),
     _Rule(
         _said(rf"{_I} (?P<x>\d{{1,3}})(?: years old| years of age)"),
@@ -262,7 +265,7 @@ _RULES = (
         "identity",
         "birthday",
         "contradicts",
-        lambda value: re.search(r"\d", value) is not None and _is_date(value),
+        lambda value: re.search(r"\d", value) is not None and values.is_date(value),
     ),
     _Rule(
         _said(rf"i was born in {_X}"),
@@ -270,7 +273,7 @@ _RULES = (
         "identity",
         "born in",
         "contradicts",
-        lambda value: _is_place(value) or re.fullmatch(r"\d{4}", value) is not None,
+        lambda value: values.is_place(value) or re.fullmatch(r"\d{4}", value) is not None,
     ),
     _Rule(
         _said(rf"my (?:time ?zone) is {_X}"),
@@ -293,9 +296,7 @@ _RULES = (
         "attribute",
         "languages",
         "adds",
-        lambda value: (
-            re.fullmatch(rf"{_LANGUAGE}(?:(?:, |,? and ){_LANGUAGE})*", value) is not None
-        ),
+        values.are_languages,
     ),
     _Rule(
         _said(rf"{_I} allergic to {_X}"),
@@ -303,7 +304,7 @@ _RULES = (
         "attribute",
         "allergies",
         "adds",
-        _is_thing,
+        values.is_thing,
     ),
     _Rule(
         _said(
@@ -314,12 +315,22 @@ _RULES = (
         "traits",
     ),
     _Rule(
+        _said(
+            rf"{_I} (?:no longer|not) (?:an? )?(?P<x>vegan|vegetarian|pescatarian){_ANY_MORE}{_NOW}"
+        ),
+        "{who} is no longer {x}",
+        "event",
+        "traits",
+        "ends",
+        sure=False,
+    ),
+    _Rule(
         _said(rf"my favou?rite (?P<about>[\w -]{{2,30}}?) is {_X}"),
         "{who}'s favourite {about} is {x}",
         "preference",
         "favourite {about}",
         "replaces",
-        _is_thing,
+        values.is_thing,
     ),
     _Rule(
         _said(rf"my (?P<about>{_SINGLE})(?:'s name is| is called| is named) {_X}"),
@@ -327,7 +338,7 @@ _RULES = (
         "relationship",
         "{about}",
         "replaces",
-        _is_name,
+        values.is_name,
     ),
     _Rule(
         _said(rf"my (?P<about>{_OTHERS})(?:'s name is| is called| is named) {_X}"),
@@ -335,7 +346,7 @@ _RULES = (
         "relationship",
         "{about}",
         "adds",
-        _is_name,
+        values.is_name,
     ),
     _Rule(
         _said(
@@ -346,7 +357,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "replaces",
-        _is_thing,
+        values.is_thing,
     ),
     _Rule(
         _said(rf"i (?:do not|don't) (?:like|enjoy) {_X}"),
@@ -354,7 +365,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "contradicts",
-        _is_thing,
+        values.is_thing,
     ),
     _Rule(
         _said(rf"i (?:really |absolutely )?(?:hate|dislike|can't stand) {_X}"),
@@ -362,7 +373,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "contradicts",
-        _is_thing,
+        values.is_thing,
     ),
     _Rule(
         _said(rf"i (?:really |absolutely )?(?:like|love|enjoy) {_X}"),
@@ -370,7 +381,7 @@ _RULES = (
         "preference",
         "liking {x}",
         "contradicts",
-        _is_thing,
+        values.is_thing,
     ),
     _Rule(
         _said(rf"i(?: would|'d)? (?:much |always |generally )?prefer {_X}"),
@@ -378,7 +389,7 @@ _RULES = (
         "preference",
         "preferences",
         "adds",
-        lambda value: len(value.split()) <= 12 and _is_thing(" ".join(value.split()[:5])),
+        lambda value: len(value.split()) <= 12 and values.is_thing(" ".join(value.split()[:5])),
     ),
     _Rule(
         _said(rf"(?:please )?(?:always|from now on,? always) {_X}"),
@@ -402,7 +413,7 @@ _RULES = (
         "attribute",
         "notes",
         "adds",
-        lambda value: len(value.split()) <= 30,
+        lambda value: 3 <= len(value.split()) <= 30,
     ),
 )
 
@@ -419,11 +430,23 @@ def holds_one(slot: str) -> bool:
     return _ONE.fullmatch(slot) is not None
 
 
-_SENTENCE = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])")
+_SENTENCE = re.compile(
+    r"(?<=[.!?\u2026])(?<!\bSt\.)(?<!\bFt\.)(?<!\bMt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)"
+    r"(?<!\bMrs\.)(?<!\bProf\.)(?<!\b[A-Z]\.)\s+(?=\S)|(?<=[\u3002\uff01\uff1f])"
+)
 _ME = r"(?=i\b|i'|my\b|please\b|call me\b)"
 _CLAUSE = re.compile(
     rf"[;:]\s+|\s+[\u2013\u2014-]\s+|,?\s+(?:and|but|so)\s+{_ME}|,\s+{_ME}", re.IGNORECASE
 )
+_FRAMED = re.compile(
+    rf"(?:when|while|whenever|after|before|once|during|as an?|until|under|with|"
+    rf"in (?!fact\b|short\b|general\b|addition\b|{MONTH}\b(?! \d))|"
+    r"at (?!the moment\b|present\b)|on (?!a side\b|top\b)|by (?!the way\b)|back (?:in|then)|"
+    r"for (?!the record\b|context\b|(?:your )?info|reference\b))",
+    re.IGNORECASE,
+)
+"""How a part before a comma begins that says when or where what follows is so."""
+_SYMBOLS = re.compile(r"\s+[^\w\s]+$")
 _DOUBTFUL = re.compile(
     r"\b(?:if|unless|whether|suppose|imagine|pretend|would|could|might|maybe|perhaps|used to|"
     r"wish|hope to|going to|plan(?:ning)? to|want to|said|says|told|goes|according to|joke|lies?|"
@@ -465,9 +488,12 @@ def _clauses(text: str) -> Iterator[str]:
             plain = sentence.rstrip(" .!,")
             if "…" in plain or plain.endswith("?") or _DOUBTFUL.search(plain):
                 continue
-            for clause in _CLAUSE.split(sentence):
+            clauses = _CLAUSE.split(sentence)
+            if len(clauses) > 1 and _FRAMED.match(clauses[0].lstrip()):
+                continue
+            for clause in clauses:
                 if len(clause) <= _LONGEST_CLAUSE:
-                    yield " ".join(clause.strip().rstrip(".!,;: ").split())
+                    yield " ".join(_SYMBOLS.sub("", clause.strip()).rstrip(".!,;: ").split())
 
 
 def _own(text: str) -> str:
@@ -485,7 +511,7 @@ def _statement(clause: str) -> Statement | None:
         if match is None:
             continue
         parts = {name: part.strip(" ,'\"") for name, part in match.groupdict().items() if part}
-        value = parts.get("x") or parts.get("y", "")
+        value = next((parts[name] for name in "xyz" if name in parts), "")
         if bool(value) != ("{x}" in rule.text) or len(value) > _LONGEST or not rule.fits(value):
             continue
         named = {**parts, "x": value, "about": parts.get("about", "").lower()}
@@ -493,7 +519,7 @@ def _statement(clause: str) -> Statement | None:
         told = rule.text.replace("{who}", "{{who}}").format(**_literal(named))
         polarity = "no" if "does not" in rule.text else "yes"
         same = polarity if rule.slot.startswith("liking") else value.casefold()
-        return Statement(told, rule.kind, slot, same, rule.change)
+        return Statement(told, rule.kind, slot, same, rule.change, rule.sure)
     return None
 
 

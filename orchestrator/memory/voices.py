@@ -25,6 +25,9 @@ _QUOTED = re.compile(
 _TAKEN_BACK = re.compile(
     r"\b(?:kidding|jk|(?:not|isn't|wasn't) true|untrue|(?:just|only) (?:joking|testing)|"
     r"i'm joking|a (?:joke|lie)|stimmt nicht|nicht wahr|pas vrai|no es verdad)\b|"
+    r"but (?:then )?(?:i(?:'ve| have)? )?(?:\w+ )?"
+    r"(?:(?:came|come|moved|went|gone) back|returned)\b|"
+    r"and (?:then )?(?:i )?left (?:again|in \d{4})|"
     r"[,(\u2013\u2014-]\s*not[\s.!)]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -36,10 +39,30 @@ _POLITE = (
 _TASK = (
     r"translate|correct(?! ?[,.!])|proof-?read|summari[sz]e|classify|rewrite|rephrase|paraphrase|"
     r"repeat|act (?:as|like)|pretend|imagine|suppose|role-?play|you are now|set the \w+|"
-    r"(?:write|draft|compose) (?:me )?(?:an?|the|this|some)|übersetz\w*|korrigier\w*|"
-    r"traduis|traduisez|traduce|traduci"
+    r"(?:write|draft|compose) (?:me )?(?:an?|the|this|some)|how (?:do|would|can) (?:you|i|we) say|"
+    r"what(?:'s| is) wrong with|is (?:this|the following) (?:correct|right)|"
+    r"what (?:does|do) (?:this|that|it|these) mean|add (?:an?|this|another|the) (?:sentence|line|"
+    r"paragraph|section|note|entry)|(?:tweet|e-?mail|message|dm|ping|notify) "
+    r"(?:this|that|it|him|her|them|the \w+|(?-i:[A-Z])\w+)|dear|user story|"
+    r"examples?(?: sentences?)?\.|"
+    r"übersetz\w*|korrigier\w*|traduis|traduisez|traduce|traduci"
+)
+_ON_A_TEXT = (
+    r"fix|improve|shorten|polish|reword|edit|expand|condense|re-?format|extract|analy[sz]e|review|"
+    r"critique|grade|post|publish|answer (?:this|the)|reply to|read (?:this|the)|"
+    r"check (?:this|the|my)|(?:make|turn) (?:it|this|the|my)"
+)
+_TEXT = (
+    r"draft|e-?mail|mail|message|letter|text|bio|cv|resume|post|article|transcript|chat|"
+    r"conversation|paragraph|story|essay|script|dialogue|review|statement|reply|answer|quote|note"
 )
 _FOREIGN_FROM_HERE = re.compile(
+    rf"^[^\w\n<]*{_POLITE}(?:{_ON_A_TEXT})\b[^\n]*\n|"
+    r"^[^\w\n<]*(?:(?:here|this|below|attached|that)(?:'s| is| are)|see|i got) [^\n]*"
+    rf"\b(?:{_TEXT})s?\b[^\n]*\n|"
+    rf"^[^\w\n<]*(?:(?:an?|the|my) )?(?:{_TEXT}|lyrics|poem|song|joke|template|sample)s?[.:]?\n|"
+    r"^[^\n]*\b(?:(?:wrote|sent|posted|got|received) (?:this|that|me|us|back)|below|"
+    r"what \w+ (?:wrote|said|sent))\b[^\n]*\n|"
     rf"(?:^[^\w\n<]*|(?<=[.!?] )){_POLITE}(?:{_TASK})\b|"
     r"^[^\w\n]*(?:from|to|cc|subject|sent|date|von|betreff|de|objet)[ ]?:|"
     r"^[^\w\n]*(?:original message|forwarded message|begin forwarded message)\b|"

@@ -60,6 +60,7 @@ class Notebook:
                 slot=each.slot,
                 value=each.value,
                 change=each.change,
+                sure=each.sure,
             )
             for each in read(text)
         ]
@@ -119,16 +120,84 @@ def test_who_moves_back_lives_there_anew(book: Notebook) -> None:
 def test_what_is_left_holds_no_more_and_the_rest_stays(book: Notebook) -> None:
     book.hear("ann", "I work at Acme Corp")
     book.hear("ann", "I live in Paris, France", days=1)
-    book.hear("ann", "I joined Globex", days=2)
+    book.hear("ann", "I work at Globex now", days=2)
     book.hear("ann", "I left Acme", days=3)
     assert "IDENTITY: works at Globex" in book.card()
     book.hear("ann", "I no longer live in Paris", days=4)
     (end,) = book.hear("ann", "I left Globex", days=5)
-    assert not any("works at" in line or "lives in Paris, France" in line for line in book.card())
+    assert not {"IDENTITY: works at Globex", "IDENTITY: lives in Paris, France"} & {*book.card()}
     ended = [each for each in book.store.about("ann", history=True) if each.replaced_by == end]
     assert [(each.text, each.invalidated_at) for each in ended] == [
         ("ann works at Globex", START + timedelta(days=5))
     ]
+
+
+def test_who_comes_back_has_not_left(book: Notebook) -> None:
+    for days, text in enumerate(
+        ("I live in Paris", "I no longer live in Paris", "I live in Paris")
+    ):
+        book.hear("ann", text, days=days)
+    assert list(book.card()) == ["IDENTITY: lives in Paris"]
+
+
+def test_an_end_is_remembered_for_what_was_said_before_it(book: Notebook) -> None:
+    book.hear("ann", "I no longer live in Paris", days=10)
+    book.session = "brought along"
+    for days, text in ((1, "I live in Paris"), (2, "I work at Acme")):
+        book.hear("ann", text, days=days)
+    assert list(book.card()) == ["IDENTITY: works at Acme", "EVENT: no longer lives in Paris"]
+
+
+def test_an_end_said_under_another_name_counts_once_they_are_linked(book: Notebook) -> None:
+    book.hear("@ann", "I live in Paris", days=2)
+    book.hear("ann", "I no longer live in Paris", days=9)
+    book.store.link("@ann", "ann")
+    assert list(book.card()) == ["EVENT: no longer lives in Paris"]
+
+
+@pytest.mark.parametrize("word", ["lives", "resides"])
+def test_what_a_model_reads_later_of_an_old_message_does_not_bring_it_back(
+    book: Notebook, word: str
+) -> None:
+    (paris,) = book.hear("ann", "I live in Paris")
+    source = book.store.get([paris])[paris].sources
+    book.hear("ann", "I moved to Lyon", days=1)
+    text = f"ann {word} in Paris"
+    book.store.add(ME, "ann", text, kind="identity", by="m", at=START, sources=source)
+    assert list(book.card()) == ["IDENTITY: lives in Lyon"]
+
+
+def test_what_a_model_reads_beside_a_rule_ends_with_it(book: Notebook) -> None:
+    (sap,) = book.hear("ann", "I work at SAP as a developer")
+    source = book.store.get([sap])[sap].sources
+    text = "ann works at SAP as a developer"
+    book.store.add(ME, "ann", text, kind="attribute", by="m", at=START, sources=source)
+    book.store.add(
+        ME, "ann", "ann enjoys working at SAP", kind="preference", by="m", at=START, sources=source
+    )
+    assert "ATTRIBUTE: works at SAP as a developer" in book.card()
+    book.hear("ann", "I work at Acme now", days=1)
+    assert list(book.card()) == [
+        "IDENTITY: works at Acme", "PREFERENCE: enjoys working at SAP"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "ended"),
+    [
+        ("I work at Acme Corp", "I left Acme", True),
+        ("I work at the BBC", "I left BBC", True),
+        ("I work at Ford Foundation", "I don't work for Ford", False),
+        ("I live in Paris", "I don't live in Paris, Texas", False),
+        ("I live in Lyon, France", "I no longer live in France", True),
+        ("I live in Lyon", "I no longer live in Paris", False),
+    ],
+)
+def test_an_end_is_of_what_it_names(book: Notebook, held: str, said: str, ended: bool) -> None:
+    book.hear("ann", held)
+    (first,) = book.card()
+    book.hear("ann", said, days=1)
+    assert (first not in book.card()) == ended
 
 
 def test_who_comes_back_can_leave_again(book: Notebook) -> None:
@@ -137,7 +206,7 @@ def test_who_comes_back_can_leave_again(book: Notebook) -> None:
         assert "IDENTITY: works at Acme" in book.card()
         book.hear("ann", "I left Acme", days=days + 1)
         assert "IDENTITY: works at Acme" not in book.card()
-    assert [each.text for each in book.store.about("ann")] == ["ann has left Acme"]
+    assert [each.text for each in book.store.about("ann")] == ["ann no longer works at Acme"]
 
 
 def test_leaving_what_is_not_held_is_no_fact(book: Notebook) -> None:

@@ -1,0 +1,145 @@
+"""What a plain sentence may name: a place, an employer, a person, a thing, a date."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+MONTH_OR_YEAR = rf"(?:{MONTH}|\d{{4}})"
+
+_PLACES = Path(__file__).parent / "data" / "places.txt"
+
+_NO_NAME = re.compile(
+    r"\b(?:i|you|me|him|her|it|us|them|yourself|myself|free|home|night|asap|crazy|maybe|back|later|"
+    r"today|tomorrow|tonight|now|anytime|\w+day)\b",
+    re.IGNORECASE,
+)
+"""Written with a capital, it still names nobody."""
+_NO_PLACE = re.compile(
+    r"\b(?:sections?|chapters?|parts?|pages?|lines?|steps?|tasks?|plans?|options?|columns?|tables?|"
+    r"files?|sales|support|marketing|management|january|february|march|april|may|june|july|august|"
+    r"september|october|november|december|excel|word|outlook|vim|emacs|neovim|vscode|vs code|"
+    r"cursor|python|java|javascript|typescript|rust|go|ruby|swift|kotlin|scala|julia|postgres|"
+    r"postgresql|mysql|sqlite|sql|aws|gcp|mongo|redis|jira|linear|notion|slack|zoom|discord|teams|"
+    r"trello|asana|github|gitlab|bitbucket|docker|kubernetes|linux|windows|mac|macos|ubuntu|debian|"
+    r"fedora|android|chrome|firefox|gmail|react|vue|angular|svelte|django|flask|rails|azure|"
+    r"terraform|figma|obsidian|markdown|latex|cloud|terminal|browser)\b",
+    re.IGNORECASE,
+)
+"""What else one lives in, at work."""
+_SHORT_PLACE = re.compile(r"(?:the )?(?:USA?|UK|UAE|EU|NYC|LA|U\.S\.?(?:A\.?)?|U\.K\.?)")
+_PROPER = r"(?:[A-Z]|[^\x00-\x7f])[\w'.&-]*"
+_BETWEEN = r"(?:de|del|do|da|la|le|van|von|der|den|am|an|of|and|the|&)"
+_BRAND = re.compile(r"[a-z]{1,2}[A-Z]\w+|\d[A-Z]\w*|[a-z]{2,20}\.(?:com|org|net|io|ai)")
+_FORM = r"(?:inc|corp|corporation|ltd|limited|llc|gmbh|ag|se|plc|co|company|group|bank|labs?)\.?"
+
+_LANGUAGE = (
+    r"(?:[A-Z][a-z]+(?:ish|ese|ian|[ln]ic|man)|French|Dutch|Greek|Czech|Welsh|Catalan|Korean|Hindi|"
+    r"Urdu|Arabic|Hebrew|Thai|Swahili|Tamil|Latin|Afrikaans|Malay|Mandarin|Cantonese|Slovak|Farsi)"
+)
+
+
+def is_short(value: str) -> bool:
+    return len(value.split()) <= 6
+
+
+def is_name(value: str) -> bool:
+    """One to four words with capitals: `Ludwig van Beethoven`, not `Out for this`."""
+    return (
+        re.fullmatch(rf"{_PROPER}(?: (?:{_BETWEEN} )*{_PROPER}){{0,3}}", value) is not None
+        and _NO_NAME.search(value) is None
+        and re.search(r"\d", value) is None
+    )
+
+
+def is_place(value: str) -> bool:
+    """What may be lived in: `Lyon`, `the south of France`; not `constant fear`, nor what software
+    is called. Written small it must be a place that is known.
+    """
+    if _SHORT_PLACE.fullmatch(value):
+        return True
+    parts = re.sub(r"^the (?:[a-z]+ of )?", "", value).split(", ")
+    named = is_known_place(value) if value.islower() else all(map(is_name, parts))
+    return named and _NO_PLACE.search(value) is None
+
+
+def is_known_place(value: str) -> bool:
+    """A country, a state of the USA or a larger city: one moves to Vercel and Next.js, too."""
+    if _SHORT_PLACE.fullmatch(value):
+        return True
+    parts = re.sub(r"^the (?:[a-z]+ of )?", "", value).split(", ")
+    if not all(map(is_name, map(str.title, parts) if value.islower() else parts)):
+        return False
+    return _NO_PLACE.search(value) is None and not _places().isdisjoint(map(_plain, parts))
+
+
+def is_employer(value: str) -> bool:
+    bare = re.sub(r"^(?:the|an?) ", "", value)
+    return is_name(bare) or _BRAND.fullmatch(bare) is not None
+
+
+def is_left(value: str) -> bool:
+    """What may be an employer that one leaves; `Vim` is left, too."""
+    return is_employer(value) and _NO_PLACE.search(value) is None
+
+
+def is_occupation(value: str) -> bool:
+    return is_short(value) and not re.search(
+        r"\b(?:as|on|this|that|team|group|whole|(?:for|at|of|in)$)\b", value
+    )
+
+
+def is_thing(value: str) -> bool:
+    """A noun that means the same in another conversation: not `it`, `the second one`, `to go`."""
+    return (
+        is_short(value)
+        and re.search(r"\d|'s\b|\b(?:better|more|most|best|here|there|too|it)$", value) is None
+        and re.match(
+            r"(?:the (?![A-Z])|(?:(?i:it|this|that|these|those|them|him|her|you|me|us|he|she|they|"
+            r"your|his|their|its|how|what|when|where|who|why|which|if|to|not|both|either|neither|"
+            r"all|one|none|each|some|any|everything|nothing|something|anything|option|version)|[A-D])\b)",
+            value,
+        )
+        is None
+    )
+
+
+def is_date(value: str) -> bool:
+    return re.search(rf"(?i:\b{MONTH_OR_YEAR}\b)|\d[./-]\d", value) is not None
+
+
+def are_languages(value: str) -> bool:
+    return re.fullmatch(rf"{_LANGUAGE}(?:(?:, |,? and ){_LANGUAGE})*", value) is not None
+
+
+def ends(slot: str, ended: str, held: str) -> bool:
+    """Whether a value that holds no more is one that was held, in small letters: `acme` is `acme
+    corp`, and who has left `france` lives no longer in `lyon, france`.
+    """
+    if not ended or ended == held:
+        return True
+    if slot == "home":
+        return ended in held.split(", ")
+    bare, other = (re.sub(r"^(?:the|an?) ", "", value) for value in (ended, held))
+    forms = rf"(?: {_FORM})*"
+    return any(
+        re.fullmatch(re.escape(one) + forms, two) is not None
+        for one, two in ((bare, other), (other, bare))
+    )
+
+
+def _plain(name: str) -> str:
+    """Without accents and in small letters."""
+    parts = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    return "".join(each for each in parts if not unicodedata.combining(each)).casefold()
+
+
+_LETTERS = str.maketrans({"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d"})
+
+
+@cache
+def _places() -> frozenset[str]:
+    return frozenset(_PLACES.read_text(encoding="utf-8").casefold().splitlines())
