@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from orchestrator.errors import PersonError
 from orchestrator.memory import AskAnswer, AskLevel, EmbeddedUserModel, QueueStatus
+from orchestrator.memory.asking import EVIDENCE_ALONE
 from orchestrator.memory.user_model import DreamReport
 from orchestrator.model.base import Account, Usage
 from orchestrator.profile.schema import Team
@@ -93,7 +94,10 @@ class Consulting:
         people = self._people(team, profile)
         if team.memory(profile).observe:
             await asyncio.to_thread(people.derivation.read)
-        thinker, note = (None, "") if evidence else self._consulted(team, profile, model)
+        if evidence:
+            answer = await people.ask(person, question, level=level, thinker=None)
+            return replace(answer, note=EVIDENCE_ALONE)
+        thinker, note = self._consulted(team, profile, model)
         try:
             answer = await people.ask(person, question, level=level, thinker=thinker)
         except PersonError as error:

@@ -19,6 +19,7 @@ from orchestrator.memory.search import ConversationSearch
 from orchestrator.memory.user_model import AskAnswer, AskLevel, Thinker
 
 NO_MODEL = "no synthesis: no model"
+EVIDENCE_ALONE = "no synthesis: the evidence alone was asked for"
 NOTHING = "nothing is known that could answer it"
 UNCITED = "the answer cites nothing that was shown: do not rely on it"
 

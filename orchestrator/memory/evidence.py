@@ -62,12 +62,13 @@ class Board:
         return "\n".join(_line(evidence) for evidence in self.shown)
 
     def open(self, *, messages: bool, surest: bool) -> None:
-        """Lay out the conclusions that fit the question best; `messages`: and who said what of it;
-        `surest`: and what is surest of the peer, whether it fits or not.
+        """Lay out the conclusions that fit the question best, those that hold first; `messages`:
+        and who said what of it; `surest`: and what is surest of the peer, whether it fits or not.
         """
         told = list(self._search_conclusions(self._question))
         if surest:
             told += self._conclusions.surest(self._observed, self._observer, ORDER, _SUREST)
+        told.sort(key=lambda conclusion: not conclusion.valid)
         said = self._search_messages(self._question) if messages else ()
         self._add([*map(self._told, told), *map(self._said, said)])
 

@@ -19,7 +19,7 @@ def told(project: Project) -> Project:
 def test_without_a_model_the_evidence_is_shown_with_its_numbers(told: Project) -> None:
     shown = told.type("memory", "ask", "desk/writer", "Where does she live: Paris?", "--evidence")
     assert shown.code == 0
-    assert "no synthesis: no model" in shown.out
+    assert "no synthesis: the evidence alone was asked for\n" in shown.out
     assert "person lives in Paris" in shown.out
     data = told.type("memory", "ask", "desk/writer", "Paris?", "--evidence", "--json").data
     assert (data["answer"], data["synthesis"], data["level"]) == ("", False, "low")

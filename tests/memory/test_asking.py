@@ -141,6 +141,16 @@ async def test_what_held_once_is_shown_with_its_end(known: Known) -> None:
     assert "ann lives in Paris (until 2026-03-10)" in thinker.prompts[0]
 
 
+async def test_what_holds_comes_before_what_held_once(known: Known) -> None:
+    old = known.believe("ann lives in Paris", slot="home", value="paris")
+    new = known.believe(
+        "ann lives in Lyon now, as does her aunt", slot="home", value="lyon", change="replaces"
+    )
+    said = known.say("I have lived in Paris.")
+    cited = (await known.ask("Where lives ann, in Paris?", None)).cited
+    assert [each.ref for each in cited] == [new, old, said]
+
+
 async def test_what_another_has_said_is_shown_as_their_word(known: Known) -> None:
     told = known.believe("ann hates tea", observer="bob")
     thinker = ScriptedThinker(answer("Bob says she hates it.", told))
