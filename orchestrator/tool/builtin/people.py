@@ -9,7 +9,8 @@ from pydantic import Field
 
 from orchestrator.errors import ToolFailed
 from orchestrator.memory import AskLevel, UserModel
-from orchestrator.memory.quoting import listed
+from orchestrator.memory.asking import EVIDENCE_ALONE
+from orchestrator.memory.quoting import listed, on_one_line
 from orchestrator.tool.base import Arguments, ToolContext, ToolResult
 
 
@@ -75,6 +76,8 @@ class AskAbout:
         lines += listed(
             [f"[{each.ref}] {each.at:%Y-%m-%d} {each.by}: {each.text}" for each in answer.cited]
         )
+        if note := answer.note if arguments.level else EVIDENCE_ALONE:
+            lines.append(f"({on_one_line(note)})")
         return ToolResult("\n".join(lines), {"cited": [each.ref for each in answer.cited]})
 
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 from orchestrator.database import Database
+from orchestrator.errors import ModelUnavailable
 from orchestrator.events import ToolFinished
 from orchestrator.memory import Conversations, ConversationSearch, EmbeddedUserModel
 from orchestrator.memory.conclusions import Conclusions
+from orchestrator.sandbox import Sandbox
+from orchestrator.tool.base import ToolContext
+from orchestrator.tool.toolset import Call, Toolset
 from tests.company import Company
+from tests.memory.past import Past
+from tests.memory.thinkers import Answer, ScriptedThinker
+
+ME = "firm/scribe"
+DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def calling(tool: str, **arguments: Any) -> Mapping[str, Any]:
@@ -89,6 +102,41 @@ async def test_what_is_known_comes_back_quoted_with_its_source(company: Company)
     [done] = await results(company, calling("ask_about", question="When are reports wanted?"))
     assert done.preview.startswith("> [c1] ")
     assert "on Fridays" in done.preview
+
+
+@pytest.mark.parametrize(
+    ("level", "note"),
+    [
+        ("low", "no evidence holds 12"),
+        ("low", "the answer cites nothing that was shown: do not rely on it"),
+        ("low", "no synthesis: no network"),
+        (None, "no synthesis: the evidence alone was asked for"),
+    ],
+)
+async def test_what_a_reader_of_the_answer_must_know_is_said(
+    tmp_path: Path, level: str | None, note: str
+) -> None:
+    past = Past(tmp_path)
+    tea = Conclusions(past.database).add(ME, "ann", "ann likes tea", by="rule", at=DAY)
+    says: Mapping[str, Answer] = {
+        "no evidence holds 12": {"known": True, "answer": "12 teas.", "cited": [f"c{tea}"]},
+        "the answer": {"known": True, "answer": "Tea.", "cited": []},
+        "no synthesis: no network": ModelUnavailable("no network"),
+    }
+    thinker = ScriptedThinker(*(told for start, told in says.items() if note.startswith(start)))
+    context = ToolContext(
+        address=ME,
+        run="now",
+        workdir="now",
+        sandbox=cast(Sandbox, None),
+        people=EmbeddedUserModel(past.database, ME, past.by_words()),
+        person="ann",
+        thinker=lambda: thinker,
+    )
+    asked = Call("ask_about", {"question": "Which tea?", "level": level})
+    result = await Toolset.of(["ask_about"]).run(asked, context)
+    assert result.text.splitlines()[-1] == f"({note})"
+    past.database.close()
 
 
 async def test_of_a_stranger_nothing_is_made_up(company: Company) -> None:
