@@ -12,7 +12,7 @@ from orchestrator.database import Database, Schema, stored
 from orchestrator.index import TOKENIZE, content_words, hidden_words
 from orchestrator.memory.conversations import storable
 from orchestrator.memory.peers import Peers
-from orchestrator.memory.rules import Change, holds_one
+from orchestrator.memory.rules import Change, holds_one, told
 from orchestrator.memory.schema import SCHEMA as CONVERSATIONS
 from orchestrator.memory.user_model import RULE, Conclusion, Kind, Level
 from orchestrator.memory.values import ends
@@ -126,6 +126,12 @@ class ConclusionStore:
         with self._database.transaction():
             if len(self.get(premises)) < len(set(premises)):
                 return None
+            explicit = level == "explicit" and not slot
+            if explicit and (twin := self._twin(observer, observed, text, kind, sources)):
+                return self._add_beside(twin, text, kind, by, at, sources)
+            read = told(text, observed) if explicit else None
+            if read is not None:
+                kind, slot, value, change = read.kind, read.slot, read.value, read.change
             if change == "ends":
                 value = f"{_NO_MORE}{value}"
             giving_way = self._giving_way(observer, observed, slot, value, change)
@@ -134,25 +140,44 @@ class ConclusionStore:
                 return None
             known = self._same(observer, observed, level, text, slot, value)
             if known is not None:
-                if self._reinforce(known, at, sources) and change == "contradicts":
-                    # Said again, which settles what was in doubt.
+                again = self._reinforce(known, at, sources)
+                if again and change == "contradicts":  # which settles what was in doubt
                     self.invalidate(self._different(observer, observed, slot, value), at, known)
+                elif later is None:
+                    self.invalidate(giving_way, at, known)
                 return known
-            twin = None if slot else self._twin(observer, observed, text, kind, sources)
-            if twin is not None:
-                slot, value = twin["slot"], twin["value"]
-                if twin["invalidated_at"] and twin["norm"] == _norm(text):
-                    return twin["id"]
             new = self._insert(observer, observed, text, level, kind, slot, value, by, at)
             self._attach(new, sources, premises)
-            if twin is not None and twin["invalidated_at"]:
-                ended = datetime.fromisoformat(twin["invalidated_at"])
-                self.invalidate([new], ended, twin["replaced_by"])
-            elif giving_way:
-                self.invalidate(giving_way if later is None else [new], at, later or new)
+            different = self._different(observer, observed, slot, value)
+            if read is not None and later is None:  # a model may have read an old message
+                later = self._said_later(different, at, sources)
+            if later is not None:
+                self.invalidate([new], at, later)
+                return new
+            self.invalidate(giving_way, at, new)
             if change == "contradicts":
-                self._contradict(self._different(observer, observed, slot, value), new)
+                self._contradict(different, new)
             return new
+
+    def _add_beside(
+        self, twin: Any, text: str, kind: Kind, by: str, at: datetime, sources: Collection[int]
+    ) -> int:
+        """Keep what was read from a message beside what a rule has read in it, a row; its id."""
+        observer, observed = twin["observer"], twin["observed"]
+        known = self._same(observer, observed, "explicit", text, "", "")
+        if known is not None:
+            self._reinforce(known, at, sources)
+            return known
+        ended = twin["invalidated_at"]
+        if ended and twin["norm"] == _norm(text):
+            return twin["id"]
+        new = self._insert(
+            observer, observed, text, "explicit", kind, twin["slot"], twin["value"], by, at
+        )
+        self._attach(new, sources, ())
+        if ended:
+            self.invalidate([new], datetime.fromisoformat(ended), twin["replaced_by"])
+        return new
 
     def restore(
         self,
@@ -416,11 +441,13 @@ class ConclusionStore:
         return min(found, default=None)
 
     def _different(self, observer: str, observed: str, slot: str, value: str) -> Sequence[int]:
-        """The valid ones of the slot that say something else."""
+        """The valid ones of the slot that say something else, but for what has ended."""
         if not slot:
             return []
         held = self._held(observer, observed, slot)
-        return [other for other, said in held.items() if said != value]
+        return [
+            other for other, said in held.items() if said != value and not said.startswith(_NO_MORE)
+        ]
 
     def _giving_way(
         self, observer: str, observed: str, slot: str, value: str, change: Change
@@ -499,10 +526,13 @@ class ConclusionStore:
     def _said_later(
         self, others: Sequence[int], at: datetime, sources: Collection[int]
     ) -> int | None:
-        """Which of them was said after that time, in other sessions than the sources."""
+        """Which of them was said after that time or, in a session of the sources, after these."""
         here = self._sessions(sources)
         for other in self.get(others).values():
-            if other.last_said > at and not here & self._sessions(other.sources):
+            if here & self._sessions(other.sources):
+                if max(other.sources) > max(sources):
+                    return other.id
+            elif other.last_said > at:
                 return other.id
         return None
 

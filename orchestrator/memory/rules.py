@@ -265,7 +265,7 @@ _RULES = (
         "identity",
         "birthday",
         "contradicts",
-        lambda value: re.search(r"\d", value) is not None and values.is_date(value),
+        lambda value: bool(values.day(value)),
     ),
     _Rule(
         _said(rf"i was born in {_X}"),
@@ -392,19 +392,30 @@ _RULES = (
         lambda value: len(value.split()) <= 12 and values.is_thing(" ".join(value.split()[:5])),
     ),
     _Rule(
+        _said(
+            r"(?:please )?(?:always |from now on,? (?:always )?)"
+            r"(?:answer|reply|respond|speak|write)(?: to)?(?: me)? in " + _X
+        ),
+        "{who} asks: always answer in {x}",
+        "instruction",
+        "language of answers",
+        "replaces",
+        values.are_languages,
+    ),
+    _Rule(
         _said(rf"(?:please )?(?:always|from now on,? always) {_X}"),
         "{who} asks: always {x}",
         "instruction",
-        "instructions",
-        "adds",
+        "doing {x}",
+        "replaces",
         lambda value: len(value.split()) <= 20 and _ORDERS.match(value) is not None,
     ),
     _Rule(
         _said(rf"(?:please )?never {_X}"),
         "{who} asks: never {x}",
         "instruction",
-        "instructions",
-        "adds",
+        "doing {x}",
+        "replaces",
         lambda value: len(value.split()) <= 20 and _ORDERS.match(value) is not None,
     ),
     _Rule(
@@ -420,7 +431,7 @@ _RULES = (
 _ONE = re.compile(
     "|".join(
         [rule.slot for rule in _RULES if rule.change == "replaces" and "{" not in rule.slot]
-        + ["favourite .+", _SINGLE]
+        + ["favourite .+", "doing .+", _SINGLE]
     )
 )
 
@@ -517,10 +528,38 @@ def _statement(clause: str) -> Statement | None:
         named = {**parts, "x": value, "about": parts.get("about", "").lower()}
         slot = rule.slot.format(**named).casefold()
         told = rule.text.replace("{who}", "{{who}}").format(**_literal(named))
-        polarity = "no" if "does not" in rule.text else "yes"
-        same = polarity if rule.slot.startswith("liking") else value.casefold()
+        same = _value(rule, value)
         return Statement(told, rule.kind, slot, same, rule.change, rule.sure)
     return None
+
+
+def _value(rule: _Rule, value: str) -> str:
+    """What a statement says of its slot, for comparison."""
+    if rule.slot.endswith(" {x}"):
+        return "no" if re.search(r"\b(?:not|never)\b", rule.text) else "yes"
+    return (values.day(value) if rule.slot == "birthday" else "") or value.casefold()
+
+
+def told(text: str, peer: str) -> Statement | None:
+    """What a sentence in the words of a statement says of a peer; None: nothing with a slot where
+    values exclude each other.
+    """
+    for rule in _RULES:
+        if rule.change not in ("replaces", "contradicts"):
+            continue
+        match = _compiled(_template(rule.text, re.escape(peer))).fullmatch(text.rstrip("."))
+        if match is not None and rule.fits(value := match["x"]):
+            parts = {**match.groupdict(), "about": match.groupdict().get("about", "").lower()}
+            slot = rule.slot.format(**parts).casefold()
+            return Statement(text, rule.kind, slot, _value(rule, value), "contradicts")
+    return None
+
+
+def _template(text: str, who: str) -> str:
+    pattern = re.escape(text).replace(r"\{who\}", who)
+    for name, words in (("x", ".+?"), ("about", "[\\w -]+?"), ("article", "an?|the")):
+        pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{words})")
+    return pattern
 
 
 def _literal(parts: dict[str, str]) -> dict[str, str]:

@@ -10,6 +10,17 @@ from pathlib import Path
 MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
 MONTH_OR_YEAR = rf"(?:{MONTH}|\d{{4}})"
 
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMED_MONTH = rf"(?:{'|'.join(_MONTHS)})[a-z]*\.?"
+_NUMBER = r"[0-3]?\d"
+_DAY = re.compile(
+    rf"(?P<day>{_NUMBER})(?:st|nd|rd|th|\.)?(?: of)? (?P<month>{_NAMED_MONTH})(?:,? \d{{4}})?|"
+    rf"(?P<month_before>{_NAMED_MONTH}) (?:the )?(?P<day_after>{_NUMBER})(?:st|nd|rd|th)?"
+    r"(?:,? \d{4})?|"
+    r"\d{4}-(?P<iso_month>0[1-9]|1[0-2])-(?P<iso_day>[0-3]\d)|"
+    r"[0-3]?\d[./][0-3]?\d[./]?(?:\d\d){0,2}"
+)
+
 _PLACES = Path(__file__).parent / "data" / "places.txt"
 
 _NO_NAME = re.compile(
@@ -107,8 +118,17 @@ def is_thing(value: str) -> bool:
     )
 
 
-def is_date(value: str) -> bool:
-    return re.search(rf"(?i:\b{MONTH_OR_YEAR}\b)|\d[./-]\d", value) is not None
+def day(value: str) -> str:
+    """The day of the year that a date names, whatever its year; empty: it names none."""
+    match = _DAY.fullmatch(value.casefold())
+    if match is None:
+        return ""
+    parts = match.groupdict()
+    number = parts["day"] or parts["day_after"] or parts["iso_day"]
+    if number is None:
+        return value.casefold()  # 3/5 is one day here and another there
+    month = parts["month"] or parts["month_before"] or _MONTHS[int(parts["iso_month"]) - 1]
+    return f"{int(number)} {month[:3]}"
 
 
 def are_languages(value: str) -> bool:

@@ -167,6 +167,49 @@ def test_what_a_model_reads_later_of_an_old_message_does_not_bring_it_back(
     assert list(book.card()) == ["IDENTITY: lives in Lyon"]
 
 
+def test_an_order_replaces_its_opposite_and_another_language(book: Notebook) -> None:
+    for days, text in enumerate(
+        (
+            "Always use tabs.",
+            "Never use tabs.",
+            "Always answer in French.",
+            "Always reply in German.",
+        )
+    ):
+        book.hear("ann", text, days=days)
+    assert set(book.card()) == {
+        "INSTRUCTION: asks: never use tabs", "INSTRUCTION: asks: always answer in German"
+    }  # fmt: skip
+
+
+def test_one_day_in_several_spellings_is_no_contradiction(book: Notebook) -> None:
+    for text in ("3 May", "May 3", "the 3rd of May", "3 May 1990", "1990-05-03", "may 3rd, 1990"):
+        book.hear("ann", f"My birthday is {text}")
+    assert len(book.valid()) == 1
+    assert not book.valid(level="contradiction")
+    book.hear("ann", "My birthday is 4 June")
+    assert len(book.valid(level="contradiction")) == 1
+
+
+def test_what_a_model_has_read_is_replaced_by_what_is_said_plainly(book: Notebook) -> None:
+    book.store.add(ME, "ann", "ann lives in Lyon", kind="identity", by="m", at=START)
+    (again,) = book.hear("ann", "I live in Lyon", days=1)
+    assert book.store.get([again])[again].times == 2
+    book.hear("ann", "I moved to Oslo", days=2)
+    assert list(book.card()) == ["IDENTITY: lives in Oslo"]
+
+
+def test_a_model_ends_nothing_that_was_said_plainly(book: Notebook) -> None:
+    book.hear("ann", "I live in Paris", days=4)
+    book.store.add(ME, "ann", "ann lives in Lyon", by="m", at=START + timedelta(days=6))
+    assert set(book.valid()) == {"ann lives in Paris", "ann lives in Lyon"}
+    assert len(book.valid(level="contradiction")) == 1
+    book.store.add(ME, "ann", "ann lives in Oslo", by="m", at=START)
+    assert "ann lives in Oslo" not in book.valid()
+    book.hear("ann", "I live in Lyon", days=8)
+    assert list(book.card()) == ["IDENTITY: lives in Lyon"]
+
+
 def test_what_a_model_reads_beside_a_rule_ends_with_it(book: Notebook) -> None:
     (sap,) = book.hear("ann", "I work at SAP as a developer")
     source = book.store.get([sap])[sap].sources
@@ -331,8 +374,8 @@ def test_the_same_in_other_words_is_merged_but_not_another_name_number_or_denial
         "ann enjoys long walks",
         "ann enjoys taking long walks",
         "ann does not enjoy long walks",
-        "ann lives in Paris",
-        "ann lives in Lyon",
+        "ann comes from Paris",
+        "ann comes from Lyon",
         "ann owns 2 cats",
         "ann owns 3 cats",
     ):
@@ -342,8 +385,8 @@ def test_the_same_in_other_words_is_merged_but_not_another_name_number_or_denial
     assert kept == {
         "ann enjoys taking long walks": 2,
         "ann does not enjoy long walks": 1,
-        "ann lives in Paris": 1,
-        "ann lives in Lyon": 1,
+        "ann comes from Paris": 1,
+        "ann comes from Lyon": 1,
         "ann owns 2 cats": 1,
         "ann owns 3 cats": 1,
     }
