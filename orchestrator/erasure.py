@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import threading
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from orchestrator.chronicle import Chronicle
 from orchestrator.errors import NotFoundError, RetinueError
@@ -21,7 +23,7 @@ from orchestrator.profile.schema import Team
 from orchestrator.skill import forgetting as skills
 from orchestrator.staff import House
 from orchestrator.team import lock
-from orchestrator.team.audit import Audit, Scrub
+from orchestrator.team.audit import Audit, Order, Scrub
 from orchestrator.team.ledger import Ledger, RunRecord
 
 _log = logging.getLogger(__name__)
@@ -83,41 +85,43 @@ class Erasure:
         return {run for home in homes for run in self.choosing(home).runs_of(person)}
 
     def forget(self, found: Sequence[Found], *, by: By, asking_run: str = "") -> None:
-        """Delete what was found; `finish` then takes the traces off the disk. `asking_run` is the
-        run in which it was asked for: it goes on, and its journal is dropped by its end. The other
-        unfinished runs are cancelled.
+        """Delete what was found; `finish` then takes the traces off the disk, and goes on where a
+        process was killed or the disk was full before all profiles had forgotten. `asking_run` is
+        the run in which it was asked for: it goes on, and its journal is dropped by its end. The
+        other unfinished runs are cancelled.
 
         Raises RunBusyError while a process works on one of the runs, or learns from it.
         """
-        with ExitStack() as held:
-            records = self._records(_runs(found) - {asking_run})
-            for record in records:
-                if not record.settled or (self._house.settings.learn and not record.learned):
-                    held.enter_context(lock.hold(self._folder(record), record.id))
-            for record in records:
-                self._close(record)
-            for each in found:
-                self._audit.begin(Scrub(each.home.address, asking_run))
-                mine = each.chosen.runs - {asking_run}
-                stone = self._forget(each.home, replace(each.chosen, runs=mine), by)
-                self._write_down(each.home, stone)
+        addresses = {each.home.address for each in found}
+        with self._finishing:
+            # Before numbers that they name are given again.
+            for order in self._audit.ordered():
+                if order.address in addresses:
+                    self._resume(order)
+        with self._holding(_runs(found) - {asking_run}) as records:
+            orders = [
+                Order(secrets.token_hex(8), home.address, by, asking_run, chosen.to_json())
+                for home, chosen in ((each.home, each.chosen) for each in found)
+            ]
+            self._audit.order(orders)
+            self._carry_out(orders, records)
 
     def unfinished(self, found: Sequence[Found], asking_run: str = "") -> int:
         """How many runs would be cancelled."""
         return sum(not each.settled for each in self._records(_runs(found) - {asking_run}))
 
     def finish(self) -> None:
-        """Take the traces of what was forgotten off the disk, here and where a process was killed
-        before it could; what cannot be done now is left for the next time.
+        """Forget what is still to be forgotten, and take the traces of it off the disk, here and
+        where a process was killed before it could; what cannot be done now is left for the next
+        time.
         """
         with self._finishing:
+            for order in self._audit.ordered():
+                with _others_go_on(f"{order.address} has yet to forget something"):
+                    self._resume(order)
             for scrub in self._audit.begun():
-                try:
+                with _others_go_on(f"traces of what {scrub.address} forgot stay"):
                     self._scrub(scrub)
-                except (RetinueError, OSError, IndexInUse) as error:
-                    _log.warning("traces of what %s forgot stay: %s", scrub.address, error)
-                except Exception:
-                    _log.exception("traces of what %s forgot stay", scrub.address)
 
     def expire(self, team: Team, profile: str) -> int:
         """Forget what was said to a profile longer ago than it keeps, at most once a day; how many
@@ -148,12 +152,44 @@ class Erasure:
         people = self._house.user_model(home).conclusions_store
         return Forgetting(self._house.database(home), people)
 
-    def _forget(self, home: ProfileHome, chosen: Chosen, by: By) -> Tombstone:
+    def _resume(self, order: Order) -> None:
+        """Carry out what another process has not, or not to its end."""
+        chosen = Chosen.from_json(order.chosen)
+        with self._holding(chosen.runs - {order.run}) as records:
+            self._carry_out([order], records)
+
+    def _carry_out(self, orders: Sequence[Order], records: Sequence[RunRecord]) -> None:
+        for record in records:
+            self._close(record)
+        for order in orders:
+            home = self._at(order.address)
+            if home.memory_db.exists():
+                self._audit.begin(Scrub(order.address, order.run))
+                self._write_down(home, self._forget(home, order))
+            self._audit.carried_out(order)
+
+    @contextmanager
+    def _holding(self, runs: Collection[str]) -> Generator[Sequence[RunRecord]]:
+        """Those of the runs that there are, none of which goes on meanwhile. Raises
+        RunBusyError.
+        """
+        with ExitStack() as held:
+            records = self._records(runs)
+            for record in records:
+                if not record.settled or (self._house.settings.learn and not record.learned):
+                    held.enter_context(lock.hold(self._folder(record), record.id))
+            yield records
+
+    def _forget(self, home: ProfileHome, order: Order) -> Tombstone:
+        chosen = Chosen.from_json(order.chosen)
+        chosen = replace(chosen, runs=chosen.runs - {order.run})
         database = self._house.database(home)
         journal = self._chronicle.journal_of(home)
         said = self._chronicle.said(home.team, home.profile)
         forgetting = self._forgetting(home)
         with database.transaction():
+            if (stone := forgetting.done(order.id)) is not None:
+                return stone
             briefs = {
                 message.text
                 for message in said.get(chosen.messages).values()
@@ -162,7 +198,8 @@ class Erasure:
             skills.forget_runs(database, chosen.runs, briefs)
             for run in chosen.runs:
                 journal.drop(run)
-            return forgetting.forget(chosen, by=by, at=self._clock())
+            by = cast("By", order.actor)
+            return forgetting.forget(chosen, by=by, at=self._clock(), order=order.id)
 
     def _close(self, record: RunRecord) -> None:
         """Let nobody go on with a run or learn from it: without a part of its journal it would do
@@ -183,8 +220,7 @@ class Erasure:
         self._ledger.learned(record.id)
 
     def _scrub(self, scrub: Scrub) -> None:
-        team, _, profile = scrub.address.partition("/")
-        home = self._house.home.profile(team, profile)
+        home = self._at(scrub.address)
         if not home.memory_db.exists():
             self._audit.done(scrub)
             return
@@ -230,6 +266,10 @@ class Erasure:
         target = f"{home.address}, tombstone {stone.id}"
         self._audit.write(stone.by, f"forgot: {stone.span}", target, stone.counts, stone.at)
 
+    def _at(self, address: str) -> ProfileHome:
+        team, _, profile = address.partition("/")
+        return self._house.home.profile(team, profile)
+
     def _folder(self, record: RunRecord) -> Path:
         return self._house.home.run_folder(record.team, record.id)
 
@@ -245,3 +285,13 @@ class Erasure:
 
 def _runs(found: Sequence[Found]) -> set[str]:
     return {run for each in found for run in each.chosen.runs}
+
+
+@contextmanager
+def _others_go_on(what: str) -> Generator[None]:
+    try:
+        yield
+    except (RetinueError, OSError, IndexInUse) as error:
+        _log.warning("%s: %s", what, error)
+    except Exception:
+        _log.exception("%s", what)

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import asyncio
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from orchestrator.database import Database
+from orchestrator.errors import HomeError
+from orchestrator.memory import Conversations
+from orchestrator.team.audit import Audit
 from tests.company import Company
-from tests.test_erasure import MARK, MEMBERS, OTHER, SCRIPT, approve, say, talk, traces
+from tests.test_erasure import (
+    MARK,
+    MEMBERS,
+    OTHER,
+    SCRIPT,
+    approve,
+    audited,
+    beliefs,
+    hits,
+    say,
+    talk,
+    tombstones,
+    traces,
+)
 
 
 @pytest.fixture
@@ -64,3 +84,115 @@ async def test_what_is_known_names_the_runs_whose_words_are_gone(firm: Company) 
     answer = (await say(firm, "What do you know about me?", "anna")).answer
     assert "firm/counter keeps" in answer
     assert "1 run with its files" in answer
+
+
+FORGET = """\
+import asyncio, os, signal, sys
+from pathlib import Path
+from orchestrator.erasure import Erasure
+from orchestrator.home import Home
+from orchestrator.runtime import Runtime
+from orchestrator.team.audit import Audit
+
+async def main():
+    home = Home(Path(sys.argv[2]))
+    async with Runtime(project=Path(sys.argv[1]), home=home, environment={}) as r:
+        homes = r.erasure.homes(r.team("team.yaml"), None)
+        found = r.erasure.choose_person(homes, "anna")
+        die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        if sys.argv[3] == "before":
+            Erasure._close = die
+        else:
+            Audit.carried_out = die
+        r.erasure.forget(found, by="operator")
+
+asyncio.run(main())
+"""
+
+
+async def kill_while_forgetting(company: Company, where: str) -> None:
+    """A process that forgets anna dies before it has begun, or after the first profile."""
+    script = [sys.executable, "-c", FORGET, company.project, company.home.root, where]
+    killed = await asyncio.create_subprocess_exec(*script)
+    assert await killed.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("where", ["before", "after the first"])
+async def test_what_a_killed_process_had_yet_to_forget_is_forgotten_at_the_next_opening(
+    firm: Company, where: str
+) -> None:
+    await talk(firm)
+    await kill_while_forgetting(firm, where)
+    assert hits(firm, "keeper", MARK) != []
+    async with firm.open():
+        pass
+    assert traces(firm.home.root, MARK) == []
+    assert traces(firm.home.root, "anna") == []
+    assert hits(firm, "counter", OTHER) != []
+    assert beliefs(firm, "keeper", "bob") == [f"bob lives in {OTHER}"]
+    assert len(audited(firm)) == 2
+
+
+@contextmanager
+def cut_off() -> Generator[None]:
+    """Forgetting fails after the first profile has forgotten, before that is noted."""
+
+    def full(*_: object) -> None:
+        raise HomeError("no space is left")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Audit, "carried_out", full)
+        yield
+
+
+async def test_a_disk_that_fills_up_between_two_profiles_costs_only_time(firm: Company) -> None:
+    await talk(firm)
+    async with firm.open() as runtime:
+        erasure = runtime.erasure
+        found = erasure.choose_person(erasure.homes(runtime.team("team.yaml"), None), "anna")
+        assert [each.home.profile for each in found] == ["counter", "keeper"]
+        with cut_off(), pytest.raises(HomeError):
+            erasure.forget(found, by="operator")
+        assert hits(firm, "keeper", MARK) != []
+        erasure.finish()
+    assert traces(firm.home.root, MARK) == []
+    assert traces(firm.home.root, "anna") == []
+
+
+async def test_what_was_said_after_a_profile_forgot_is_not_taken_for_what_it_forgot(
+    firm: Company,
+) -> None:
+    await say(firm, f"I live in {MARK}.", "anna", "keeper")
+    keeper = firm.home.profile("firm", "keeper")
+    async with firm.open() as runtime:
+        erasure = runtime.erasure
+        found = erasure.choose_person(erasure.homes(runtime.team("team.yaml"), None), "anna")
+        with cut_off(), pytest.raises(HomeError):
+            erasure.forget(found, by="operator")
+        with closing(Database(keeper.memory_db)) as database:
+            said = Conversations(database)
+            for number in range(9):  # their numbers are those of what was forgotten
+                said.append(
+                    "s", run="r", key=f"{number}", peer="bob", kind="said", text=OTHER, tokens=1
+                )
+        erasure.finish()
+    assert hits(firm, "keeper", OTHER) == ["bob"] * 9
+    assert len(tombstones(firm, "keeper")) == 1
+    with closing(Database(firm.home.ledger_db)) as database:
+        assert Audit(database).ordered() == []
+        assert Audit(database).begun() == []
+
+
+async def test_what_is_yet_to_be_forgotten_goes_before_more_is(
+    firm: Company,
+) -> None:
+    await talk(firm)
+    async with firm.open() as runtime:
+        erasure = runtime.erasure
+        homes = erasure.homes(runtime.team("team.yaml"), None)
+        found = erasure.choose_person(homes, "anna")
+        with cut_off(), pytest.raises(HomeError):
+            erasure.forget(found, by="operator")
+        erasure.forget(erasure.choose_person(homes, "bob"), by="operator")
+        assert hits(firm, "keeper", MARK) == []
+        assert hits(firm, "keeper", OTHER) == []

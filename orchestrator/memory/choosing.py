@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 from orchestrator.database import Database, Schema, stored
 from orchestrator.errors import NotFoundError, PersonError
@@ -66,6 +66,30 @@ class Chosen:
     def __bool__(self) -> bool:
         rest = self.whole and self.runs
         return bool(self.messages or self.conclusions or self.names[1:] or rest)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "span": self.span,
+                "messages": sorted(self.messages),
+                "conclusions": sorted(self.conclusions),
+                "runs": sorted(self.runs),
+                "whole": self.whole,
+                "names": self.names,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        data = json.loads(text)
+        return cls(
+            data["span"],
+            messages=frozenset(data["messages"]),
+            conclusions=frozenset(data["conclusions"]),
+            runs=frozenset(data["runs"]),
+            whole=data["whole"],
+            names=tuple(data["names"]),
+        )
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -41,6 +41,7 @@ SCHEMA = Schema(
         INSERT INTO forgetting_key VALUES (randomblob(32));
         CREATE TABLE retention (looked TEXT NOT NULL);
         """,
+        "ALTER TABLE tombstones ADD COLUMN ordered TEXT NOT NULL DEFAULT '';",
     ),
 )
 
@@ -75,10 +76,10 @@ class Forgetting:
         self._database = database
         self._conclusions = conclusions
 
-    def forget(self, chosen: Chosen, *, by: By, at: datetime) -> Tombstone:
+    def forget(self, chosen: Chosen, *, by: By, at: datetime, order: str = "") -> Tombstone:
         """Delete what was chosen, all of it or nothing; an import will not bring it back. What
         other rooms have made of a message goes by their triggers on it. The disk holds traces
-        of it all until `scrub`.
+        of it all until `scrub`. `order`: see `done`.
         """
         with self._database.transaction():
             self._mark(chosen)
@@ -96,17 +97,24 @@ class Forgetting:
                 self._conclusions.peers.forget(chosen.names)
                 dreams.forget(self._database, chosen.names)
             new = self._database.insert(
-                "INSERT INTO tombstones (at, span, by, counts, runs, whole) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO tombstones (at, span, by, counts, runs, whole, ordered) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 stored(at),
                 chosen.span,
                 by,
                 json.dumps(chosen.counts),
                 json.dumps(sorted(chosen.runs)),
                 chosen.whole,
+                order,
             )
             [made] = [each for each in self.pending() if each.id == new]
             return made
+
+    def done(self, order: str) -> Tombstone | None:
+        """What was forgotten by that order. Not to be done again: numbers of messages are given
+        again.
+        """
+        return next(iter(self._tombstones("ordered = ?", order)), None)
 
     def pending(self) -> Sequence[Tombstone]:
         """Those whose traces are still on the disk."""
@@ -217,8 +225,10 @@ class Forgetting:
     def _is_marked(self, digest: bytes) -> bool:
         return self._database.one("SELECT 1 FROM forgotten WHERE digest = ?", digest) is not None
 
-    def _tombstones(self, condition: str) -> Sequence[Tombstone]:
-        rows = self._database.all(f"SELECT * FROM tombstones WHERE {condition} ORDER BY id")
+    def _tombstones(self, condition: str, *values: str) -> Sequence[Tombstone]:
+        rows = self._database.all(
+            f"SELECT * FROM tombstones WHERE {condition} ORDER BY id", *values
+        )
         return [_tombstone(row) for row in rows]
 
 

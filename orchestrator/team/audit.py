@@ -27,6 +27,15 @@ SCHEMA = Schema(
             PRIMARY KEY (address, run)
         ) WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE to_forget (
+            id TEXT PRIMARY KEY,
+            address TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            run TEXT NOT NULL,
+            chosen TEXT NOT NULL
+        );
+        """,
     ),
 )
 
@@ -47,6 +56,20 @@ class Scrub:
     address: str
     run: str
     """The run in which it was asked for, which holds the request; empty: none."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a profile has yet to forget, from when it was decided until it is done."""
+
+    id: str
+    address: str
+    actor: str
+    """Who wanted it."""
+    run: str
+    """As in `Scrub`."""
+    chosen: str
+    """Numbers, runs, and a person's names; nothing that was said."""
 
 
 class Audit:
@@ -86,6 +109,30 @@ class Audit:
             )
             for row in rows
         ]
+
+    def order(self, orders: Sequence[Order]) -> None:
+        """Write all of them down, or none, before the first is carried out."""
+        with self._database.transaction():
+            for each in orders:
+                self._database.execute(
+                    "INSERT INTO to_forget VALUES (?, ?, ?, ?, ?)",
+                    each.id,
+                    each.address,
+                    each.actor,
+                    each.run,
+                    each.chosen,
+                )
+
+    def ordered(self) -> Sequence[Order]:
+        """Those not carried out yet, the oldest first."""
+        rows = self._database.all("SELECT * FROM to_forget ORDER BY rowid")
+        return [
+            Order(row["id"], row["address"], row["actor"], row["run"], row["chosen"])
+            for row in rows
+        ]
+
+    def carried_out(self, order: Order) -> None:
+        self._database.execute("DELETE FROM to_forget WHERE id = ?", order.id)
 
     def begin(self, scrub: Scrub) -> None:
         """Note, before anything is deleted, which profile will have to be scrubbed."""
