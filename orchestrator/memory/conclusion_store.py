@@ -196,8 +196,8 @@ class ConclusionStore:
         invalidated_at: datetime | None,
         sources: Collection[int],
     ) -> tuple[int, bool]:
-        """Keep a conclusion as it stood elsewhere, whatever else is held; its id, and whether it
-        is new here.
+        """Keep a conclusion as it stood elsewhere, whatever else is held until `settle`; its id,
+        and whether it is new here. Of one that is known, what was added to it there.
         """
         text = _clean(text)
         if LEFT_OUT in text or value != redact(value):
@@ -214,6 +214,14 @@ class ConclusionStore:
             )
             if row is not None:
                 self._attach(row["id"], sources, ())
+                self._database.execute(
+                    "UPDATE conclusions SET times = max(times, ?), last_said = max(last_said, ?), "
+                    "invalidated_at = coalesce(invalidated_at, ?) WHERE id = ?",
+                    times,
+                    stored(last_said),
+                    invalidated_at and stored(invalidated_at),
+                    row["id"],
+                )
                 return row["id"], False
             new = self._insert(observer, observed, text, level, kind, slot, value, by, valid_from)
             self._database.execute(
@@ -340,7 +348,7 @@ class ConclusionStore:
         """See `Peers.link`; where both had a value of one slot, the later said holds."""
         with self._database.transaction():
             own = self.peers.link(alias, peer)
-            self._settle_slots(own)
+            self.settle(own)
         return own
 
     def _insert(
@@ -494,8 +502,8 @@ class ConclusionStore:
         )
         return {row["id"]: row["value"] for row in rows}
 
-    def _settle_slots(self, peer: str) -> None:
-        """Of a slot with one value, the value said last."""
+    def settle(self, peer: str) -> None:
+        """Let of each slot of a peer with one value the value said last hold."""
         names = self.peers.names(peer)
         marks = ", ".join("?" * len(names))
         rows = self._database.all(

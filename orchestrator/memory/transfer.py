@@ -82,6 +82,7 @@ def take(
                 except (ValueError, PersonError) as error:
                     wrong = number, error
                     break
+            taking.settle()
         if wrong is not None:
             raise PersonError(
                 f"{name}, line {wrong[0]}: {wrong[1]}; the lines before it are taken in: mend it "
@@ -183,6 +184,8 @@ class _Taking:
         """The number here of each conclusion of the file; None: it is not taken."""
         self._messages: set[int] = set()
         """The numbers here of the file's messages."""
+        self._unsettled: set[str] = set()
+        """Peers of whom something new was taken."""
 
     def take(self, line: AnyLine) -> None:
         """Raises ValueError or PersonError before anything of the line is written."""
@@ -204,6 +207,11 @@ class _Taking:
                 self._read(line)
             case Header():
                 pass
+
+    def settle(self) -> None:
+        """Let of what excludes each other hold what was said last, here or there."""
+        while self._unsettled:
+            self._conclusions.settle(self._unsettled.pop())
 
     def _session(self, line: SessionLine) -> None:
         self._database.execute(
@@ -274,6 +282,7 @@ class _Taking:
             invalidated_at=line.invalidated_at,
             sources=sources,
         )
+        self._unsettled.add(observed)
         taken = self.taken
         self.taken = replace(
             taken, conclusions=taken.conclusions + is_new, known=taken.known + (not is_new)

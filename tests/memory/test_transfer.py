@@ -81,6 +81,30 @@ async def test_taking_in_twice_changes_nothing(past: Past) -> None:
     assert exported(past.database) == lines
 
 
+async def test_a_newer_file_tells_what_has_ended_meanwhile(past: Past, tmp_path: Path) -> None:
+    model = EmbeddedUserModel(past.database, OWN, past.by_words())
+    past.say("I live in Paris.", at=START)
+    past.say("I work at Acme.", at=START)
+    await model.work(None)
+    with closing(Database(tmp_path / "other.db")) as other:
+        elsewhere = EmbeddedUserModel(other, OWN, ConversationSearch(other))
+        elsewhere.conclusions_store.add(
+            OWN, "person", "person lives in Bonn", by="m", at=START - timedelta(days=9)
+        )
+        taken(other, exported(past.database))
+        assert set(await elsewhere.card("person")) == {
+            "IDENTITY: lives in Paris", "IDENTITY: works at Acme"
+        }  # fmt: skip
+        past.say("I no longer live in Paris.", at=START + timedelta(days=3))
+        past.say("I work at Globex now.", at=START + timedelta(days=3))
+        await model.work(None)
+        taken(other, exported(past.database))
+        assert await elsewhere.card("person") == await model.card("person")
+        assert set(await elsewhere.card("person")) == {
+            "IDENTITY: works at Globex", "EVENT: no longer lives in Paris"
+        }  # fmt: skip
+
+
 async def test_a_file_cut_off_can_be_taken_in_again(past: Past, tmp_path: Path) -> None:
     await grow(past)
     lines = exported(past.database)
