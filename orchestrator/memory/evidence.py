@@ -44,7 +44,6 @@ class Board:
         self._observer = observer
         self._conclusions = conclusions
         self._past = past
-        self._names = conclusions.peers.names(observed)
         self._shown: dict[str, tuple[Evidence, int]] = {}
         """With their sizes in tokens."""
         self._size = 0
@@ -85,12 +84,7 @@ class Board:
             end = moment(until, end=True) if until else None
         except PersonError:
             return 0  # no time: then there is nothing said in it
-        speakers = self._conclusions.peers.names(person) if person else [None]
-        found = [
-            message
-            for speaker in speakers
-            for message in self._matching(words, Scope(speaker, None, start, end))
-        ]
+        found = self._matching(words, Scope(person or None, None, start, end))
         return self._add(self._said(each) for each in found)
 
     def look_around(self, ref: str) -> int:
@@ -120,8 +114,7 @@ class Board:
 
     def _search_messages(self, words: str) -> Sequence[Message]:
         """What the peer said first, then what was said by anybody."""
-        own = [each for name in self._names for each in self._matching(words, Scope(name))]
-        return [*own[:_MESSAGES], *self._matching(words, Scope())]
+        return [*self._matching(words, Scope(self._observed)), *self._matching(words, Scope())]
 
     def _matching(self, words: str, scope: Scope) -> Sequence[Message]:
         return [

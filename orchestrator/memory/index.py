@@ -55,6 +55,8 @@ class Scope:
     """Before this time."""
     without_run: str | None = None
     """Not what belongs to this run, which whoever asks is in the middle of."""
+    names: tuple[str, ...] = ()
+    """More names of the person."""
 
     @property
     def bounded(self) -> bool:
@@ -65,8 +67,10 @@ class Scope:
         """SQL about a row `m` of messages, and its values."""
         parts: list[str] = []
         values: list[str] = []
+        if self.person is not None:
+            parts.append(f"m.peer IN (?{', ?' * len(self.names)})")
+            values += map(storable, (self.person, *self.names))
         for sql, value in (
-            ("m.peer = ?", self.person),
             ("m.session = ?", self.session),
             ("m.at >= ?", self.since and stored(self.since)),
             ("m.at < ?", self.until and stored(self.until)),
@@ -97,16 +101,23 @@ class MessageIndex:
         return row["n"] if row is not None else 0
 
     def by_words(
-        self, words: Sequence[str], most: int, scope: Scope, *, tools: bool = False
+        self,
+        words: Sequence[str],
+        most: int,
+        scope: Scope,
+        *,
+        tools: bool = False,
+        scored: int | None = None,
     ) -> Mapping[int, float]:
         """The messages with any of the words that match best, with their BM25, higher being better;
-        tools' results only with `tools`.
+        tools' results only with `tools`. See `ConversationSearch.search`.
         """
         if not words:
             return {}
-        found = dict(self._matching(TALK, words, most, scope))
-        if tools:
-            found.update(self._matching(TOOLS, words, most, scope))
+        found: dict[int, float] = {}
+        for table in (TALK, TOOLS)[: 1 + tools]:
+            telling, others = self._divided(table, words, scored)
+            found.update(self._matching(table, telling, others, most, scope))
         return dict(sorted(found.items(), key=lambda pair: -pair[1])[:most])
 
     def by_meaning(
@@ -189,9 +200,8 @@ class MessageIndex:
         self._counts = {}
 
     def _matching(
-        self, table: str, words: Sequence[str], most: int, scope: Scope
+        self, table: str, telling: Sequence[str], others: Sequence[str], most: int, scope: Scope
     ) -> Sequence[tuple[int, float]]:
-        telling, others = self._divided(table, words)
         if not telling:
             return self._newest(table, others, most, scope)
         query = match_any(telling)
@@ -225,8 +235,12 @@ class MessageIndex:
         joined = f"{score} CROSS JOIN messages m ON m.id = w.rowid {match} AND {condition} {order}"
         return self._database.all(joined, query, *values, most)
 
-    def _divided(self, table: str, words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-        """The words that find rows, and those that only add to what the others have found."""
+    def _divided(
+        self, table: str, words: Sequence[str], scored: int | None
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """The words that find rows, and those that only add to what the others have found, which
+        takes a look at all of their rows.
+        """
         size = self._size()
         if size < _LARGE:
             return words, ()
@@ -234,12 +248,14 @@ class MessageIndex:
             self._counts, self._counted_at = {}, size
         counts = {word: self._count(table, word, int(_COMMON * size)) for word in words}
         telling: list[str] = []
-        left = _SCORED * size
+        left = _SCORED * size if scored is None else scored
         for word in sorted(words, key=counts.__getitem__):
             if counts[word] >= int(_COMMON * size) or (telling and counts[word] > left):
                 break
             left -= counts[word]
             telling.append(word)
+        if telling and scored is not None:
+            return telling, ()
         return telling, [word for word in words if word not in telling]
 
     def _count(self, table: str, word: str, most: int) -> int:

@@ -6,7 +6,7 @@ import logging
 import statistics
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from orchestrator.errors import PersonError
 from orchestrator.index import Embed, EmbedderMissing, VectorSearch, content_words, pieces
 from orchestrator.memory.conversations import Conversations, Message, storable
 from orchestrator.memory.index import MessageIndex, Scope
+from orchestrator.memory.peers import Peers
 
 if TYPE_CHECKING:
     from orchestrator.index.vectors import Vectors
@@ -64,6 +65,7 @@ class ConversationSearch:
     ) -> None:
         self.conversations = Conversations(database)
         self.index = MessageIndex(database, vectors)
+        self.peers = Peers(database)
         self._embed = embed
         self._weight = vector_weight
         if embed is None:
@@ -77,13 +79,17 @@ class ConversationSearch:
         most: int = 10,
         tools: bool = False,
         vector: Vectors | None = None,
+        scored: int | None = None,
     ) -> Sequence[Found]:
-        """What was said that fits best, best first; `tools`: or given back by a tool; `vector`: of
-        the query, when it has been computed already.
+        """What was said that fits best, best first; a person is searched under all of their names.
+        `tools`: or given back by a tool; `vector`: of the query, when it has been computed already;
+        `scored`: look at about so many messages with its words, the rarest first.
         """
+        if scope.person is not None:
+            scope = replace(scope, names=tuple(self.peers.names(scope.person)))
         candidates = max(_CANDIDATES, most)
         text = unicodedata.normalize("NFC", storable(query))  # else accents divide words
-        words = self.index.by_words(content_words(text), candidates, scope, tools=tools)
+        words = self.index.by_words(content_words(text), candidates, scope, tools=tools, scored=scored)
         if vector is None and self.index.has_meanings():
             vector = self.meaning(text)
         cosines: Mapping[int, float] = {}

@@ -55,6 +55,14 @@ def test_two_names_are_joined_only_by_a_link_and_can_be_parted(talked: Project) 
     assert talked.type(*asked).data["card"] == []
 
 
+def test_what_was_said_under_one_name_is_found_under_the_other(talked: Project) -> None:
+    asked = ("memory", "search", "desk/writer", "Lyon", "--person", "matrix:@ann", "--json")
+    assert talked.type(*asked).data == []
+    talked.type("memory", "link", "desk/writer", "person", "matrix:@ann")
+    found = talked.type(*asked).data[0]
+    assert found["text"] == "I have moved to Lyon, my dog died."
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

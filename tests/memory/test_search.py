@@ -109,6 +109,17 @@ def test_a_scope_bounds_what_is_found(shop: Past, scope: Scope, expected: set[st
     assert set(texts(shop.by_words().search(query, scope))) == expected
 
 
+def test_all_names_of_a_person_are_searched(shop: Past) -> None:
+    search = shop.search()
+    shop.say("I sold the cello.", peer="matrix:@a", at=DAY)
+    search.peers.link("matrix:@a", "person")
+    both = {"Paula plays the cello.", "I sold the cello."}
+    for name in ("person", "matrix:@a"):
+        assert both <= set(texts(search.search("cello", Scope(person=name))))
+        assert both == set(texts(shop.by_words().search("cello", Scope(person=name))))
+    assert "I sold the cello." not in texts(search.search("cello", Scope(person="desk/writer")))
+
+
 def test_the_neighbours_are_those_of_the_session(shop: Past) -> None:
     shop.say("Yes, every evening.", peer="desk/writer", session="family", run="four")
     shop.say("noise", kind="tool", session="family", run="four")

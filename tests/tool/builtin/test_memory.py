@@ -133,6 +133,13 @@ async def test_it_can_be_narrowed(past: Past, arguments: Mapping[str, Any], foun
     assert ("> person: Where is the cello?" in result.text) == found
 
 
+async def test_a_person_is_all_of_their_names(past: Past) -> None:
+    assert (await recall(past, query="cello", person="matrix:@a")).empty
+    past.search().peers.link("matrix:@a", "person")
+    result = await recall(past, query="cello", person="matrix:@a")
+    assert "> person: Where is the cello?" in result.text
+
+
 async def test_tool_results_only_when_asked_for(past: Past) -> None:
     past.say("walrus.txt holds a tapir", peer="read", kind="tool", run="old")
     assert "tapir" not in (await recall(past, query="tapir")).text.partition("fits")[0]
