@@ -92,12 +92,8 @@ class Erasure:
 
         Raises RunBusyError while a process works on one of the runs, or learns from it.
         """
-        addresses = {each.home.address for each in found}
-        with self._finishing:
-            # Before numbers that they name are given again.
-            for order in self._audit.ordered():
-                if order.address in addresses:
-                    self._resume(order)
+        # First what is left to do: the numbers it names may be given again after this.
+        self.catch_up({each.home.address for each in found})
         with self._holding(_runs(found) - {asking_run}) as records:
             orders = [
                 Order(secrets.token_hex(8), home.address, by, asking_run, chosen.to_json())
@@ -105,6 +101,15 @@ class Erasure:
             ]
             self._audit.order(orders)
             self._carry_out(orders, records)
+
+    def catch_up(self, addresses: Collection[str]) -> None:
+        """Let those profiles forget what they have yet to forget. Raises what is in the way:
+        RunBusyError, HomeError.
+        """
+        with self._finishing:
+            for order in self._audit.ordered():
+                if order.address in addresses:
+                    self._resume(order)
 
     def unfinished(self, found: Sequence[Found], asking_run: str = "") -> int:
         """How many runs would be cancelled."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import HomeError
 from orchestrator.home import Home
+from orchestrator.memory.forgetting import Forgetting
 from tests.cli.project import Project
 
 
@@ -18,6 +22,18 @@ def talked(project: Project) -> Project:
     project.rehearse("run", "desk", "The cello is sold", "--to", "writer", "--session", "home")
     project.rehearse("run", "desk", "The lease ends", "--to", "writer", "--session", "garden")
     return project
+
+
+@contextmanager
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """No profile can forget anything."""
+
+    def full(*_: object, **__: object) -> None:
+        raise HomeError("there is no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Forgetting, "forget", full)
+        yield
 
 
 def texts(project: Project) -> set[str]:
@@ -123,3 +139,35 @@ def test_a_name_that_is_no_unicode_is_answered(
     typed = talked.type("memory", *command)
     assert "should not have happened" not in typed.err
     assert typed.code == code
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "desk/writer", "-"),
+        ("search", "desk/writer", "cello"),
+        ("card", "desk/writer"),
+        ("context", "desk/writer", "Is the cello sold?"),
+    ],
+)
+def test_what_is_yet_to_be_forgotten_is_not_shown(
+    talked: Project, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    with cut_off(monkeypatch):
+        cut = talked.type("memory", "forget", "desk/writer", "--session", "home", "--yes")
+    assert cut.code == 2
+    assert "cello" not in talked.type("memory", *command).out
+    assert texts(talked) == {"The lease ends"}
+
+
+def test_what_cannot_be_forgotten_yet_is_not_shown(
+    talked: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cut_off(monkeypatch):
+        talked.type("memory", "forget", "desk/writer", "--session", "home", "--yes")
+        refused = talked.type("memory", "export", "desk/writer", "-")
+        assert refused.code == 2
+        assert "cello" not in refused.out
+        assert "desk/writer has yet to forget something" in refused.err
+        assert "no room" in refused.err
+        assert talked.type("memory", "export", "desk/analyst", "-").code == 0
