@@ -69,15 +69,14 @@ def conclusions(
 def link(*, where: str, names: Sequence[str], remove: bool, as_json: bool) -> int:
     """Join names of one person, part them, or list what is joined."""
     with member_memory(where) as member:
-        store = member.people.conclusions_store
+        peers = member.people.conclusions_store.peers
         if remove:
-            _part(store.peers, names, where)
+            _part(peers, names, where)
         elif len(names) == 1:
             raise PersonError(f"{names[0]!r} alone is linked to nothing; give two names or more")
-        else:
-            for alias in names[1:]:
-                store.link(alias, names[0])
-        links = store.peers.links()
+        elif names:
+            member.people.link_now(names[1:], names[0])
+        links = peers.links()
     if as_json:
         print_json([{"name": alias, "person": peer} for alias, peer in links.items()])
         return 0
@@ -90,11 +89,19 @@ def link(*, where: str, names: Sequence[str], remove: bool, as_json: bool) -> in
 
 
 def _part(peers: Peers, names: Sequence[str], where: str) -> None:
-    """Let each of the names stand for itself again, all or none."""
+    """Let each of the names stand for itself again, all or none; beside a name may stand the one
+    that it was linked to.
+    """
     if not names:
         raise PersonError("name what is no longer linked: --remove NAME …")
     linked = peers.links()
-    if strange := [name for name in names if name not in linked]:
+    given = {linked[name] for name in names if name in linked}
+    if strange := [name for name in names if name not in linked and name not in given]:
+        if strange[0] in linked.values():
+            raise PersonError(
+                f"{strange[0]!r} is the name that others are linked to; name those; "
+                f"see: retinue memory link {where}"
+            )
         raise PersonError(
             f"{', '.join(map(repr, strange))} is linked to nothing; "
             f"see: retinue memory link {where}"

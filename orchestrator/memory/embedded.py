@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from orchestrator.database import Database
+from orchestrator.errors import PersonError
 from orchestrator.index import Embed
 from orchestrator.memory import asking, dreams
 from orchestrator.memory.card import MOST_LINES, ORDER, card
@@ -127,4 +128,12 @@ class EmbeddedUserModel:
         return await asyncio.to_thread(self.derivation.status)
 
     async def link(self, alias: str, peer: str) -> None:
-        await asyncio.to_thread(self.conclusions_store.link, alias, peer)
+        await asyncio.to_thread(self.link_now, [alias], peer)
+
+    def link_now(self, aliases: Sequence[str], peer: str) -> None:
+        """`link`, for a caller in a thread; all of the aliases, or none."""
+        if self.address in (peer, *aliases):
+            raise PersonError(f"{self.address!r} is the member itself, no person; give their names")
+        with self._database.transaction():
+            for alias in aliases:
+                self.conclusions_store.link(alias, peer)

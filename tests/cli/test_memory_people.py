@@ -68,7 +68,10 @@ def test_what_was_said_under_one_name_is_found_under_the_other(talked: Project) 
     [
         (("one",), "two names"),
         (("one", "one"), "one name"),
+        (("desk/writer", "one"), "'desk/writer' is the member itself"),
+        (("one", "two", "desk/writer"), "'desk/writer' is the member itself"),
         (("nobody", "--remove"), "linked to nothing"),
+        (("person", "nobody", "--remove"), "linked to nothing"),
         (("--remove",), "name what"),
     ],
 )
@@ -78,6 +81,19 @@ def test_a_link_that_makes_no_sense_is_refused(
     refused = talked.type("memory", "link", "desk/writer", *words)
     assert refused.code == 2
     assert told in refused.err
+    assert talked.type("memory", "link", "desk/writer", "--json").data == []
+
+
+@pytest.mark.parametrize("names", [("person", "matrix:@ann"), ("matrix:@ann", "person")])
+def test_what_was_linked_is_parted_by_the_same_words(
+    talked: Project, names: tuple[str, str]
+) -> None:
+    talked.type("memory", "link", "desk/writer", "person", "matrix:@ann", "discord:1")
+    left = talked.type("memory", "link", "desk/writer", *names, "--remove", "--json").data
+    assert left == [{"name": "discord:1", "person": "person"}]
+    alone = talked.type("memory", "link", "desk/writer", "person", "--remove")
+    assert alone.code == 2
+    assert "'person' is the name that others are linked to; name those" in alone.err
 
 
 def test_the_status_says_what_waits_for_a_model(talked: Project) -> None:
