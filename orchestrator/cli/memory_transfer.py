@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -30,7 +31,7 @@ def export(*, where: str, file: str, as_json: bool) -> int:
                     sys.stdout.buffer.write(f"{line}\n".encode())
                 sys.stdout.flush()
             return 0
-        written = _write(Path(file).expanduser(), lines)
+        written = _write(file, lines)
     if as_json:
         print_json({"file": file, "lines": written})
     else:
@@ -63,21 +64,32 @@ def import_file(*, where: str, file: str, as_json: bool) -> int:
     return 0
 
 
-def _write(path: Path, lines: Iterator[str]) -> int:
-    """The number of lines; a file that is there already is replaced once the new one is whole."""
-    fresh = path.parent / f".{path.name}.{os.getpid()}"
-    count = 0
+def _write(file: str, lines: Iterator[str]) -> int:
+    """The number of lines; a file that is there already is replaced once the new one is whole, a
+    pipe or a device is written to.
+    """
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            for line in lines:
-                file.write(f"{line}\n")
-                count += 1
-        fresh.replace(path)
+        path = _path(file)
+        if path.exists() and not path.is_file():
+            return _write_to(os.open(path, os.O_WRONLY), lines)
+        descriptor, fresh = tempfile.mkstemp(prefix=".retinue-", dir=path.parent)
+        try:
+            count = _write_to(descriptor, lines)
+            Path(fresh).replace(path)
+        except BaseException:
+            Path(fresh).unlink()
+            raise
     except OSError as error:
-        raise PersonError(f"cannot write {path}: {error.strerror}; give another file") from error
-    finally:
-        fresh.unlink(missing_ok=True)
+        raise _unusable("write", file, error) from error
+    return count
+
+
+def _write_to(descriptor: int, lines: Iterator[str]) -> int:
+    count = 0
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+        for line in lines:
+            stream.write(f"{line}\n")
+            count += 1
     return count
 
 
@@ -87,11 +99,27 @@ def _opened(file: str) -> Generator[IO[bytes]]:
         yield sys.stdin.buffer
         return
     try:
-        stream = Path(file).expanduser().open("rb")
+        stream = _path(file).open("rb")
     except OSError as error:
-        raise PersonError(f"cannot read {file!r}: {error.strerror}; give another file") from error
+        raise _unusable("read", file, error) from error
     with stream:
         yield stream
+
+
+def _path(file: str) -> Path:
+    """Where it leads; of a pipe or a device itself, for what a link in `/dev/fd` names is no path.
+    Raises PersonError.
+    """
+    try:
+        path = Path(file).expanduser()
+        return path if path.exists() and not path.is_file() else path.resolve()
+    except RuntimeError as error:  # nobody's home, or a link to itself
+        reason = str(error).rstrip(".")
+        raise PersonError(f"{file!r} leads nowhere: {reason}; give another file") from error
+
+
+def _unusable(what: str, file: str, error: OSError) -> PersonError:
+    return PersonError(f"cannot {what} {file!r}: {error.strerror}; give another file")
 
 
 def _texts(stream: IO[bytes]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -122,6 +123,65 @@ def test_files_that_cannot_be_opened_are_named(talked: Project, tmp_path: Path) 
         assert typed.code == 2
         assert missing in typed.err
         assert "give another file" in typed.err
+
+
+def test_a_memory_is_written_into_a_pipe_that_is_there(talked: Project, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for name in ("pipe", "link"):
+        reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            typed = talked.type("memory", "export", "desk/writer", str(tmp_path / name))
+            assert typed.code == 0
+            assert b"The cello is sold" in os.read(reading, 1 << 16)
+        finally:
+            os.close(reading)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+def test_a_device_that_takes_nothing_stays_what_it_is(talked: Project, tmp_path: Path) -> None:
+    device = tmp_path / "full"
+    os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 7))  # as /dev/full
+    typed = talked.type("memory", "export", "desk/writer", str(device))
+    assert typed.code == 2
+    assert f"cannot write {str(device)!r}" in typed.err
+    assert device.is_char_device()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_memory_is_written_to_where_a_link_leads(
+    talked: Project, tmp_path: Path, there: bool
+) -> None:
+    file, link = tmp_path / "memory.jsonl", tmp_path / "link"
+    if there:
+        file.write_text("old", encoding="utf-8")
+    link.symlink_to(file.name)
+    assert talked.type("memory", "export", "desk/writer", str(link)).code == 0
+    assert link.is_symlink()
+    assert "The cello is sold" in file.read_text(encoding="utf-8")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.glob("*link*")) == ["link"]
+    assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize("command", ["export", "import"])
+@pytest.mark.parametrize(
+    "place", ["{0}/file/x", "{0}/loop", "~nobodyx/x", "{0}", "{0}/" + "x" * 300]
+)
+def test_a_path_that_leads_nowhere_is_named(
+    talked: Project, tmp_path: Path, command: str, place: str
+) -> None:
+    (tmp_path / "file").write_text("text", encoding="utf-8")
+    (tmp_path / "loop").symlink_to("loop")
+    path = place.format(tmp_path)
+    typed = talked.type("memory", command, "desk/writer", path)
+    assert typed.code == 2, typed.err
+    assert "should not have happened" not in typed.err
+    assert repr(path) in typed.err
+    assert "give another file" in typed.err
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
 
 
 @pytest.mark.parametrize(
