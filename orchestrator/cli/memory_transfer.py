@@ -45,7 +45,7 @@ def import_file(*, where: str, file: str, as_json: bool) -> int:
     with member_memory(where) as member:
         address = member.home.address
         name = "stdin" if file == _STDIO else file
-        with _opened(file) as stream:
+        with _opened(file) as stream, _half_characters_named():
             taken = take(
                 _texts(stream), name, member.database, address, member.people.conclusions_store
             )
@@ -77,7 +77,7 @@ def _write(file: str, lines: Iterator[str]) -> int:
             count = _write_to(descriptor, lines)
             Path(fresh).replace(path)
         except BaseException:
-            Path(fresh).unlink()
+            Path(fresh).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise _unusable("write", file, error) from error
@@ -104,6 +104,20 @@ def _opened(file: str) -> Generator[IO[bytes]]:
         raise _unusable("read", file, error) from error
     with stream:
         yield stream
+
+
+@contextmanager
+def _half_characters_named() -> Generator[None]:
+    """JSON can hold one, and what is stored cannot: said in words that help to mend the line."""
+    try:
+        yield
+    except PersonError as error:
+        cause = error.__cause__
+        if not isinstance(cause, UnicodeEncodeError):
+            raise
+        half = f"\\u{ord(cause.object[cause.start]):x}"
+        told = f"it has half a character, {half}: write it whole, or leave it out"
+        raise PersonError(str(error).replace(str(cause), told)) from cause
 
 
 def _path(file: str) -> Path:

@@ -116,6 +116,17 @@ def test_a_broken_file_is_refused_by_line(talked: Project, tmp_path: Path) -> No
     assert f"{file}, line 2: it is not UTF-8 text" in typed.err
 
 
+def test_half_a_character_is_refused_by_line(talked: Project, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    line = {"peer": "ann", "text": "hi", "session": "s", "at": "2026-03-01T09:00:00Z"}
+    lines = [json.dumps(line), json.dumps({**line, "run": "old \ud83d"})]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    typed = talked.type("memory", "import", "desk/writer", str(file))
+    assert typed.code == 2
+    assert f"{file}, line 2: it has half a character, \\ud83d: write it whole" in typed.err
+    assert "codec" not in typed.err
+
+
 def test_files_that_cannot_be_opened_are_named(talked: Project, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing" / "file.jsonl")
     for command in ("import", "export"):
