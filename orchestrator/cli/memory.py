@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.member_memory import member_memory
-from orchestrator.cli.output import Screen, columns, one_line, print_json
+from orchestrator.cli.output import Screen, columns, counted, one_line, print_json
 from orchestrator.cli.places import cache
 from orchestrator.database import Database
 from orchestrator.index import Embedder
@@ -52,7 +52,7 @@ def search(
     with member_memory(where) as member:
         past = member.past
         past.embed_missing(_EMBED_NOW)
-        hits = past.search(query, scope, tools=tools)
+        hits = [hit for hit in past.search(query, scope, tools=tools) if hit.fits]
         rows = [_row(hit, *past.conversations.around(hit.message)) for hit in hits]
         waiting = past.index.missing()
     if as_json:
@@ -60,10 +60,8 @@ def search(
         return 0
     with Screen() as screen:
         if waiting:
-            screen.line(
-                f"{waiting} messages are searched by words alone: retinue memory reindex {where}",
-                "quiet",
-            )
+            alone = counted(waiting, "message is", "messages are")
+            screen.line(f"{alone} searched by words alone: retinue memory reindex {where}", "quiet")
         for hit in hits:
             found = hit.message
             meaning = "-" if hit.vector is None else f"{hit.vector:.2f}"
@@ -92,9 +90,11 @@ def reindex(*, where: str, as_json: bool) -> int:
         print_json({"messages": total, "vectors": done, "without_vector": waiting})
     else:
         with Screen() as screen:
-            screen.line(f"{total} messages are indexed, {done} of them anew by meaning", "good")
+            indexed = counted(total, "message is", "messages are")
+            screen.line(f"{indexed} indexed, {done} of them anew by meaning", "good")
             if waiting:
-                screen.line(f"{waiting} are found by words alone: there is no embedder", "ask")
+                alone = counted(waiting, "is", "are")
+                screen.line(f"{alone} found by words alone: there is no embedder", "ask")
     return 0
 
 

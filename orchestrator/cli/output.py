@@ -66,6 +66,11 @@ def one_line(text: str, most: int = 160) -> str:
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """E.g. `1 message waits`, `2 messages wait`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     """The rows as lines of aligned columns; the last column is free in width."""
     cells = [[one_line(safe(cell)) for cell in row] for row in rows]

@@ -22,8 +22,6 @@ _CONCLUSIONS = 8
 _MESSAGES = 6
 _SUREST = 6
 """Of what is surest, whatever the question."""
-_CHANCE = 0.2
-"""Cosine below which a message without a common word is no evidence."""
 _AROUND = 2
 
 
@@ -117,11 +115,7 @@ class Board:
         return [*self._matching(words, Scope(self._observed)), *self._matching(words, Scope())]
 
     def _matching(self, words: str, scope: Scope) -> Sequence[Message]:
-        return [
-            hit.message
-            for hit in self._past.search(words, scope, most=_MESSAGES)
-            if hit.words > 0 or (hit.vector or 0) >= _CHANCE
-        ]
+        return [hit.message for hit in self._past.search(words, scope, most=_MESSAGES) if hit.fits]
 
     def _told(self, conclusion: Conclusion) -> Evidence:
         text, by = conclusion.text, conclusion.by

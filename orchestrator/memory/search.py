@@ -34,6 +34,9 @@ _QUERY_TOKENS = 128
 _QUERY_CHARACTERS = 4_000
 """Looked at for them."""
 
+_CHANCE = 0.2
+"""Cosine below which a message without a common word is no answer."""
+
 EVERYTHING = Scope()
 
 
@@ -48,6 +51,11 @@ class Found:
     """Its BM25; 0: it shares no telling word with the request."""
     vector: float | None
     """Cosine of its meaning and the request's; None: it has no vector yet."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it has a word in common with the request, or is near it in meaning."""
+        return self.words > 0 or (self.vector or 0) >= _CHANCE
 
 
 class ConversationSearch:
@@ -89,7 +97,9 @@ class ConversationSearch:
             scope = replace(scope, names=tuple(self.peers.names(scope.person)))
         candidates = max(_CANDIDATES, most)
         text = unicodedata.normalize("NFC", storable(query))  # else accents divide words
-        words = self.index.by_words(content_words(text), candidates, scope, tools=tools, scored=scored)
+        words = self.index.by_words(
+            content_words(text), candidates, scope, tools=tools, scored=scored
+        )
         if vector is None and self.index.has_meanings():
             vector = self.meaning(text)
         cosines: Mapping[int, float] = {}

@@ -44,9 +44,17 @@ def test_what_was_said_is_found_with_who_when_and_what_came_after(talked: Projec
     assert "cello" in shown.out
 
 
+def test_what_has_nothing_to_do_with_the_request_is_not_shown(talked: Project) -> None:
+    assert talked.type("memory", "search", "desk/writer", "quarterly tax", "--json").data == []
+    assert talked.type("memory", "search", "desk/writer", "quarterly tax").out == "nothing found\n"
+    rows = talked.type("memory", "search", "desk/writer", "violoncello basement", "--json").data
+    assert rows
+    assert {row["words"] for row in rows} == {0}
+
+
 def test_a_search_can_be_narrowed(talked: Project) -> None:
     def found(*words: str) -> set[str]:
-        typed = talked.type("memory", "search", "desk/writer", "cello", *words, "--json")
+        typed = talked.type("memory", "search", "desk/writer", "cello fence", *words, "--json")
         return {f"{row['speaker']}@{row['session']}" for row in typed.data}
 
     assert found("--person", "person") == {"person@home", "person@garden"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cli.output import Screen, columns, one_line, print_json, safe
+from orchestrator.cli.output import Screen, columns, counted, one_line, print_json, safe
 
 HOSTILE = "a\x1b]0;title\x07b\x1b[2Jc\x9b31md\x7fe\rf\u202eg\ud800h"
 
@@ -24,6 +24,13 @@ def test_safe_text_keeps_only_line_ends_and_tabs_of_the_control_characters(text:
     assert not any(ord(letter) < 32 and letter not in "\n\t" for letter in shown)
     assert not any(0x7F <= ord(letter) < 0xA0 for letter in shown)
     shown.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(0, "0 messages wait"), (1, "1 message waits"), (2, "2 messages wait")]
+)
+def test_one_is_told_as_one(number: int, told: str) -> None:
+    assert counted(number, "message waits", "messages wait") == told
 
 
 def test_ordinary_text_in_any_script_stays_as_it_is() -> None:

@@ -20,9 +20,6 @@ _CHARACTERS = 800
 _AROUND_CHARACTERS = 200
 """Of the message before it and the one after."""
 
-_CHANCE = 0.2
-"""Cosine below which a message without a common word is no answer."""
-
 
 class RecallArguments(Arguments):
     query: str = Field(min_length=1)
@@ -62,7 +59,7 @@ def _recall(past: ConversationSearch, arguments: RecallArguments, scope: Scope) 
     hits = [
         hit
         for hit in past.search(query, scope, most=_MOST, tools=arguments.tool_results)
-        if hit.words > 0 or (hit.vector or 0) >= _CHANCE
+        if hit.fits
     ]
     if not hits:
         return ToolResult(f"(empty) no past conversation fits {query!r}", empty=True)
