@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.cli.address import SUPERVISOR, member
-from orchestrator.cli.output import Screen, one_line, print_json
+from orchestrator.cli.output import Screen, counted, one_line, print_json
 from orchestrator.cli.places import known_model, open_runtime
 from orchestrator.cli.target import find, read_text
 from orchestrator.consulting import Derived
@@ -66,24 +66,23 @@ def derive(*, where: str, model: str | None, dream: bool, retry: bool, as_json: 
     queue, report = derived.queue, derived.dream
     with Screen() as screen:
         read = f" by {derived.model}" if derived.model else ""
-        screen.line(f"{derived.understood} messages were understood{read}", "good")
+        understood = counted(derived.understood, "message was", "messages were")
+        screen.line(f"{understood} understood{read}", "good")
         if derived.note:
             screen.line(f"the rules alone have read: {derived.note}", "ask")
         if queue.pending:
-            screen.line(f"{queue.pending} messages wait for a model", "ask")
+            waiting = counted(queue.pending, "message waits", "messages wait")
+            screen.line(f"{waiting} for a model", "ask")
         if queue.failed:
-            screen.line(
-                f"{queue.failed} messages were given up; again: retinue memory derive {where} "
-                "--retry",
-                "ask",
-            )
+            failed = counted(queue.failed, "message was", "messages were")
+            screen.line(f"{failed} given up; again: retinue memory derive {where} --retry", "ask")
         if queue.error:
             screen.line(f"the last failure: {one_line(queue.error)}", "ask")
         if report.state == "done":
             screen.line(
                 f"gone over what is known: {report.updated} out of date, {report.contradicted} "
-                f"contradicted, {report.deduced} deduced, {report.induced} patterns, "
-                f"{report.merged} joined",
+                f"contradicted, {report.deduced} deduced, "
+                f"{counted(report.induced, 'pattern', 'patterns')}, {report.merged} joined",
                 "good",
             )
         else:

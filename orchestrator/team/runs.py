@@ -265,7 +265,7 @@ class TeamRun:
                 answer = f"Nothing is kept {where}that this could mean. {records.reach}"
             else:
                 text = (
-                    f"Shall {told(counts)} of yours or about you be forgotten? They are deleted "
+                    f"Shall this of yours or about you be forgotten: {told(counts)}? It is deleted "
                     "for good, with whatever else those messages say. "
                     f"{records.reach}"
                 )

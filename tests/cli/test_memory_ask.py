@@ -53,6 +53,6 @@ def test_what_waits_for_a_model_is_told(told: Project) -> None:
     assert data["dream"]["why"] == "no model"
     shown = told.type("memory", "derive", "desk/writer", "--dream", "--retry")
     assert shown.code == 0
-    assert "1 messages wait for a model" in shown.out
+    assert "\n1 message waits for a model\n" in shown.out
     assert "the rules alone have read: no model is there" in shown.out
     assert "not gone over what is known: no model" in shown.out

@@ -68,6 +68,10 @@ async def test_a_note_rests_on_what_was_said_and_is_forgotten_with_it(company: C
     assert [message.text for message in said.values()] == ["Fridays are best."]
     assert kept.times == 1
     asked = await company.run("Forget that.", **talk)
+    assert asked.questions[0].text.startswith(
+        "Shall this of yours or about you be forgotten: 4 messages, 1 conclusion and 1 run with "
+        "its files? It is deleted for good"
+    )
     await company.answer(asked.run_id, decision="approve")
     assert card(company, "ann") == []
     assert holders(company, "Fridays") == set()
