@@ -64,7 +64,7 @@ class MessageLine(_Line):
     session: Annotated[str, Field(min_length=1)]
     run: str | None = None
     key: str | None = None
-    peer: str | None
+    peer: Annotated[str, Field(min_length=1)] | None
     kind: Kind = "said"
     text: str
     tokens: Count | None = None

@@ -169,6 +169,7 @@ def test_messages_without_a_run_belong_to_nobody_elses(past: Past) -> None:
         ('{"session": "s", "peer": "p", "text": "t", "at": "yesterday"}', "at: "),
         ('{"session": "s", "peer": "p", "text": "t", "at": "2026-01-02T03:04:05"}', "at: "),
         ('{"session": "s", "pear": "p", "text": "t", "at": "2026-01-02T03:04:05Z"}', "peer: "),
+        ('{"session": "s", "peer": "", "text": "t", "at": "2026-01-02T03:04:05Z"}', "peer: "),
         (f'{GOOD[:-1]}, "extra": {{"n": NaN}}}}', "NaN is no number"),
         (f'{GOOD[:-1]}, "extra": {{"n": 1e400}}}}', "not JSON"),
         (f'{GOOD[:-1]}, "kind": "brief", "extra": {{"words": 5}}}}', "'words' must be text"),
