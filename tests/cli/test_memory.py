@@ -14,7 +14,7 @@ from orchestrator.index import Embedder, EmbedderMissing
 from orchestrator.memory import Conversations
 from tests.cli.project import Project
 
-DIALOGUES = Path(__file__).parents[1] / "memory" / "dialogues.json"
+DIALOGUES = Path(__file__).parents[2] / "examples" / "memory" / "dialogues.json"
 
 
 @pytest.fixture
@@ -130,6 +130,9 @@ def test_eval_prints_recall_for_each_category(project: Project) -> None:
     lines = project.type("memory", "eval", str(DIALOGUES)).lines
     assert lines[0].split() == ["CATEGORY", "QUESTIONS", "R@5", "R@10"]
     assert [line.split()[0] for line in lines[1:]] == ["keyword", "paraphrase", "all"]
+    told = (DIALOGUES.parents[2] / "docs" / "memory.md").read_text(encoding="utf-8")
+    shares = (found["recall_at_5"], found["recall_at_10"])
+    assert "| words and meaning | {:.1%} | {:.1%} |".format(*shares).replace("%", " %") in told
 
 
 def test_eval_names_what_is_wrong(project: Project, tmp_path: Path) -> None:

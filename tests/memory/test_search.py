@@ -16,7 +16,7 @@ from orchestrator.memory import ConversationSearch, Found, Scope, moment
 from orchestrator.memory.evaluate import Recalled, ask, qualities, read_conversations, store
 from tests.memory.past import Past, by_topic
 
-DIALOGUES = Path(__file__).with_name("dialogues.json")
+DIALOGUES = Path(__file__).parents[2] / "examples" / "memory" / "dialogues.json"
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
