@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator.database import Schema
 from orchestrator.errors import NotFoundError, PersonError
 from orchestrator.memory import EmbeddedUserModel
 from orchestrator.memory.choosing import Choosing, Chosen
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.corrections import Corrections
-from orchestrator.memory.forgetting import Forgetting
+from orchestrator.memory.forgetting import SCHEMA, Forgetting
 from tests.memory.past import Past
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -367,3 +368,14 @@ def test_a_clock_far_ahead_deletes_nothing_before_a_day_has_passed(past: Past) -
 def test_the_profile_itself_is_no_person_to_be_forgotten(past: Past) -> None:
     with pytest.raises(PersonError, match="is no person"):
         choosing(past).person(OWN)
+
+
+def test_tombstones_of_the_first_version_are_read(past: Past) -> None:
+    past.database.migrate(Schema("forgetting", SCHEMA.steps[:1]))
+    past.database.execute(
+        "INSERT INTO tombstones (at, span, by, counts, runs, whole) "
+        "VALUES ('2026-01-01T00:00:00+00:00', 'topic', 'operator', '{}', '[]', 0)"
+    )
+    [stone] = forgetting(past).tombstones()
+    assert stone.span == "topic"
+    assert forgetting(past).done("an order") is None
