@@ -7,7 +7,10 @@ from importlib import import_module
 
 from benchmarks.figure import Figure, show
 
-SCRIPTS = ("start", "turn", "routed", "routing", "prompt", "growth", "idle", "skills", "learning")
+SCRIPTS = (
+    *("start", "turn", "routed", "routing", "prompt", "growth", "idle"),
+    *("memory", "context", "skills", "learning"),
+)
 
 
 def main() -> int:

@@ -1,4 +1,5 @@
-"""What a prompt gets from memory: its CPU time with 5,000 messages and 500 conclusions.
+"""What a prompt gets from memory: its CPU time with 100,000 messages and 500 conclusions. Takes
+some minutes, mostly for Chroma's index.
 
 The texts are made of invented words; each has a vector of its own, and the queries' are known.
 """
@@ -10,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,11 +21,18 @@ from numpy.typing import NDArray
 from benchmarks.figure import Figure, show
 from benchmarks.memory import Language
 from orchestrator.database import Database
-from orchestrator.index import DIMENSION
+from orchestrator.home import Home
+from orchestrator.index import DIMENSION, ChromaClients, open_vectors
 from orchestrator.index.vectors import normalised
-from orchestrator.memory import Conversations, ConversationSearch, EmbeddedUserModel, PromptMemory
+from orchestrator.memory import (
+    MESSAGE_VECTORS,
+    Conversations,
+    ConversationSearch,
+    EmbeddedUserModel,
+    PromptMemory,
+)
 
-MESSAGES = 5_000
+MESSAGES = 100_000
 CONCLUSIONS = 500
 TIMES = 20
 OWN = "desk/analyst"
@@ -72,10 +81,17 @@ def measure() -> Sequence[Figure]:
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         return normalised(noise.standard_normal((len(texts), DIMENSION)).astype(np.float32))
 
-    with tempfile.TemporaryDirectory() as name:
-        database = Database(Path(name) / "memory.db")
+    with ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory())
+        home = Home(Path(name))
+        home.create()
+        clients = stack.enter_context(ChromaClients(home))
+        profile = home.profile(*OWN.split("/"))
+        profile.create()
+        database = stack.enter_context(closing(Database(profile.memory_db)))
         _fill(database, Conversations(database), language)
-        past = ConversationSearch(database, embed)
+        vectors = open_vectors(database, profile, MESSAGE_VECTORS, clients)
+        past = ConversationSearch(database, embed, vectors)
         past.embed_missing()
         people = EmbeddedUserModel(database, OWN, past, embed)
         _conclude(people, language)
@@ -98,7 +114,7 @@ def measure() -> Sequence[Figure]:
             ask(n, TALK)
 
         ask(0, TALK)  # loads the tokenizer and the vectors
-        figures = [
+        return [
             Figure(
                 "context, first turn of a session",
                 _median(lambda n: ask(n, f"new-{n}")),
@@ -124,8 +140,6 @@ def measure() -> Sequence[Figure]:
                 at_most=25,
             ),
         ]
-        database.close()
-    return figures
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ _ABOUT = 300
 _READ_AT_ONCE = 200
 """Messages."""
 _CANDIDATES = 50
+_SCORED = 1_000
+"""Messages with words of the query that are compared: nobody has asked for a search."""
 _NEAR = 0.38
 """Cosine from which a message fits without a word in common."""
 _NEARISH = 0.25
@@ -244,7 +246,8 @@ class PromptMemory:
         names = self._people.conclusions_store.peers.names(person)
         with_person: dict[str, bool] = {}
         seen: set[str] = set()
-        for hit in self._past.search(query, scope, most=_CANDIDATES, vector=vector):
+        found = self._past.search(query, scope, most=_CANDIDATES, vector=vector, scored=_SCORED)
+        for hit in found:
             message = hit.message
             if message.session == session and message.id >= start:
                 continue
