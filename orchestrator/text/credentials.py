@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 LEFT_OUT = "[left-out]"
@@ -31,21 +32,44 @@ _CARD = re.compile(
     r"|[0-9]{4}([ -])[0-9]{6}\2[0-9]{4,5})(?![\w-])"
 )
 
+_AWS = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+"""What has the length of a secret key of Amazon's."""
+_IN_WORDS = re.compile(
+    r"(?:(?:[A-Z][a-z]+|[a-z]{2,})(?![a-z])|[A-Z]{2,}(?![A-Z])|[0-9]+(?![0-9])|[/+])+"
+)
+"""A path, or a name of several words."""
+
+_PLACE = r"(?:door|gate|alarm|entry|entrance|access|safe|vault|lock(?:er)?|garage|house|sim)"
 _NAMED = re.compile(
-    r"(?:(?P<surely>pass(?:word|wd|phrase|code)s?|passwort|kennwort|mot de passe|contrase[nñ]a"
+    rf"(?:(?P<lock>(?<![^\W_])(?:{_PLACE}(?:['\u2019]s)?[ -]?(?:code|pin|combination)"
+    r"|(?:(?:the|my|our)\s|\A)(?:code|combination)"
+    rf"(?=\s(?:of|for|to)\s(?:\w{{1,20}}\s){{0,2}}{_PLACE}\b)))"
+    r"|(?P<surely>pass(?:word|wd|phrase|code)s?|passwort|kennwort|mot de passe|contrase[nñ]a"
     r"|senha|пароль|pwd|(?:api|access|private|secret|auth)[ _-]?key|(?<=[_-])(?:secret|token)"
     r"|(?-i:(?<=[a-z])(?:Secret|Token|Key)))"
-    r"|(?<![^\W_])(?:pw|pass|pin|secret|token|key))"
+    r"|(?<![^\W_])(?:pw|pass|pin(?:[ -]?(?:code|number))?|secret|token|key))"
     r"(?P<more>[_-]\w{1,30}|[0-9]{1,2})?(?!\w)\\?[\"']?"
+    r"(?:\s(?:of|for|to|von|für)(?:\s[\w'\u2019@-]{1,30}){1,5}?"
+    r"(?=\s{0,3}(?:=|:|\uff1a)|\s(?:is|was|ist|war|lautet)\s))?"
     r"(?P<link>\s{0,3}(?:=>?|:=?|\uff1a)\s{0,3}"
     r"|\s{1,3}(?:is|was|ist|war|lautet|est|es|это)(?:\s?[:=])?\s{1,3}|\s{1,3})",
     re.IGNORECASE,
 )
-"""The name of a secret with what links it to its value; `surely`: names that mean little else."""
+"""The name of a secret, what it is for, and what links it to its value; `surely`: names that mean
+little else; `lock`: what opens a place.
+"""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "«": "»", "\u2018": "\u2019"}
 _MOST_QUOTED = 300
 _WORD = re.compile(r"\S{1,500}")
 _WORDS = re.compile(r"[^\n.,;]{1,200}")
+_LITTLE = re.compile(
+    r"(?i)an?|the|my|your|our|its?|this|that|one|in|on|at|of|for|from|to|by|with|under|as|than|and|or"
+    r"|but|so|because|if|when|which|what|not?|never|always|still|also|only|now|already|again|very"
+    r"|too|rather|quite|really|please|case|be|been|im|am|der|die|das|zu|nicht|sehr|noch|auf|und|aber"
+    r"|für|bei|wie|eine?"
+)
+"""Words that few passphrases have, and most sentences about them."""
+_UNIT = re.compile(r"\s+(?:lines|words|letters|characters|digits|bytes|bits)\b")
 _IN_CODE = re.compile(r"[^\s\"'&;,]{1,500}")
 _SYMBOL = re.compile(r"[@#$%^&*!+=~|]")
 _STATED = re.compile(
@@ -55,7 +79,8 @@ _STATED = re.compile(
 _NO_VALUE = re.compile(
     r"(?i)(?:\w+(?:ed|ing|able|ible)|wrong|right|optional|missing|empty|(?:in)?(?:correct|valid)|weak"
     r"|strong|secret|safe|unknown|hidden|same|different|kept|lost|gone|given|good|long|short|fine"
-    r"|public|private|none|null|true|false|string|text|here|there|below|above|falsch|vergessen)"
+    r"|public|private|written|known|ready|none|null|true|false|string|text|here|there|below|above"
+    r"|falsch|vergessen)"
 )
 
 
@@ -66,6 +91,7 @@ def redact(text: str) -> str:
     for pattern in (_IN_URL, _BEARER):
         text = pattern.sub(lambda match: f"{match[1]}{LEFT_OUT}", text)
     text = _CARD.sub(lambda match: LEFT_OUT if _is_card(match[0]) else match[0], text)
+    text = _AWS.sub(lambda match: LEFT_OUT if _is_random(match[0]) else match[0], text)
     return _without_named(text)
 
 
@@ -74,6 +100,12 @@ def _is_card(number: str) -> bool:
     digits = [int(digit) for digit in reversed(number) if digit.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
     return any(digits) and (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+def _is_random(key: str) -> bool:
+    """Whether it is no digest, path or name."""
+    kinds = (str.isupper, str.islower, str.isdigit)
+    return all(any(map(kind, key)) for kind in kinds) and not _IN_WORDS.fullmatch(key)
 
 
 def _without_named(text: str) -> str:
@@ -100,11 +132,27 @@ def _value(name: re.Match[str], text: str) -> tuple[int, int]:
             return at + 1, end
         if mark != "'" and "\n" not in text[at : at + _MOST_QUOTED]:
             return at + 1, min(len(text), at + _MOST_QUOTED)  # it was cut
-    if "phrase" in name[0].lower() and _signed(link):
-        found = _WORDS.match(text, at)
+    kind = (name["surely"] or "").lower()
+    words = _WORDS.match(text, at) if "pass" in kind else None
+    if words and ("phrase" in kind if _signed(link) else _is_phrase(name, words[0])):
+        found = words
     else:  # right behind a sign it stands in a program, an address or JSON
         found = (_IN_CODE if link in ("=", ":") else _WORD).match(text, at)
     return (at, at + len(found[0].rstrip(".,;:!?)]}\"'"))) if found else (at, at)
+
+
+def _is_phrase(name: re.Match[str], said: str) -> bool:
+    """Whether the words that follow `is` are the secret, and say nothing about it."""
+    if not name["link"].strip():
+        return False
+    words = said.split()
+    head = list(itertools.takewhile(lambda word: not _LITTLE.fullmatch(word), words))
+    if head and head[0].isdigit():
+        return False
+    if len(head) == 2:
+        told = any(_NO_VALUE.fullmatch(word) for word in head)
+        return "phrase" in name["surely"].lower() and not told and head[1] != "sensitive"
+    return len(head) > 3 or (len(head) == 3 and not _NO_VALUE.fullmatch(head[0]))
 
 
 def _is_secret(name: re.Match[str], text: str, start: int, end: int) -> bool:
@@ -115,8 +163,13 @@ def _is_secret(name: re.Match[str], text: str, start: int, end: int) -> bool:
     if name["more"] and not signed:
         return False
     word = name[0].lower()
+    least = 3 if link.strip() else 4
+    if name["lock"]:
+        digits = sum(letter.isdigit() for letter in value)
+        is_code = digits >= least and re.fullmatch(r"[\w#*-]+", value) is not None
+        return is_code and _UNIT.match(text, end) is None
     if value.isdigit():
-        return len(value) >= 4 and (bool(name["surely"]) or word.startswith("pin"))
+        return len(value) >= least and (bool(name["surely"]) or word.startswith("pin"))
     if _looks_made(value, 4 if signed or name["surely"] else 6):
         return True
     if not name["surely"] and (word.startswith("key") or not signed):
@@ -125,6 +178,8 @@ def _is_secret(name: re.Match[str], text: str, start: int, end: int) -> bool:
         return len(value) >= 4 or bool(name["surely"])
     if _NO_VALUE.fullmatch(value):
         return False
+    if " " in value and not signed:
+        return True
     if signed:
         return len(value) >= 4 and (bool(name["surely"]) or link.strip() == "=")
     return bool(link.strip()) and _STATED.match(text, start) is not None

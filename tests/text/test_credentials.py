@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 
 import pytest
@@ -42,6 +43,29 @@ BEGIN, END = (f"-----{word} RSA PRIVATE {'KEY'}-----" for word in ("BEGIN", "END
         ("mot de passe: chouette", "chouette"),
         ("la contraseña es abeja77", "abeja77"),
         ("пароль: ромашка", "ромашка"),
+        ("PIN of my card is 4711", "4711"),
+        ("The PIN for Ann's new phone is 4711.", "4711"),
+        ("my pin code is 4711", "4711"),
+        ("PIN number: 4711", "4711"),
+        ("SIM PIN is 471", "471"),
+        ("the password of the router is swordfish", "swordfish"),
+        ("the password for token abcd1234efgh", "abcd1234efgh"),
+        ("my PIN is 471", "471"),
+        ("the door code is 4711", "4711"),
+        ("the door's code is 4711", "4711"),
+        ("Front-door code: 471#", "471"),
+        ("our gate code 4711 changes in May", "4711"),
+        ("alarm code=4711", "4711"),
+        ("the entry code was A4711", "A4711"),
+        ("the code for the garage door is 4711", "4711"),
+        ("Combination of my safe: 12-34-56", "12-34-56"),
+        ("wifi passphrase is correct horse battery staple", "staple"),
+        ("the passphrase is correct horse battery staple and the net is Home", "staple"),
+        ("my passphrase is horses eat the grass", "grass"),
+        ("my passphrase is blue monkey", "monkey"),
+        ("my password is correct horse battery staple.", "staple"),
+        (f"aws {LONG}.", LONG),
+        (f"it is {'K7/+' * 3}{'wJ' * 14}, keep it", "wJwJ"),
         ("sk" + f"-{LONG}", LONG),
         ("npm" + f"_{LONG}", LONG),
     ],
@@ -73,6 +97,34 @@ def test_a_credential_is_left_out_whole(text: str, secret: str) -> None:
         "Tests pass: 12",
         "order 1234567890123, call +41 44 123 45 67",
         "monkey: 500, keyboard: qwertz",
+        "my zip code is 90210, the error code is 4711 and the exit code 137",
+        "the postal code of the gate house is 8001",
+        "the source code for the door sensor is 4711 lines long",
+        "the lock code is 200 lines long",
+        "alarm code 101 means that it is too warm",
+        "the building code 2018 applies, pin 113 is ground",
+        "the password is written on the back",
+        "the door code is in the drawer",
+        "the door code has 4 digits",
+        "the access codes are 100 to 999",
+        "The PIN of my card is in the drawer.",
+        "pin 13 of the chip is ground",
+        "the key of the song is C",
+        "the secret of a good soup is patience",
+        "the token for the parser is 4096",
+        "the password of the router is required",
+        "the passphrase is correct",
+        "the passphrase is stored safely somewhere",
+        "the passphrase is not the same as before",
+        "the passphrase is too short to be accepted",
+        "the passphrase is case sensitive",
+        "the passphrase is 12 characters long",
+        "the password is wrong again today",
+        hashlib.sha1(b"x").hexdigest(),
+        hashlib.sha1(b"x").hexdigest().upper(),
+        f"{LONG}a and {LONG}== and {LONG[:39]}",
+        "Projects2/Orchestrator/memory/search/all",
+        "ConversationSearchWithVectorsOfWords2026",
     ],
 )
 def test_an_ordinary_sentence_stays(text: str) -> None:
@@ -80,7 +132,21 @@ def test_an_ordinary_sentence_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a-", "eyJ-", "a://b:", "token is ", 'password: "\\', "secret_", "4111 ", "basic ="]
+    "unit",
+    [
+        "a-",
+        "eyJ-",
+        "a://b:",
+        "token is ",
+        'password: "\\',
+        "secret_",
+        "4111 ",
+        "basic =",
+        "aB1/",
+        "pin of ",
+        "code for the ",
+        "passphrase is a",
+    ],
 )
 def test_a_long_text_takes_no_more_than_its_length(unit: str) -> None:
     def spent(size: int) -> float:
