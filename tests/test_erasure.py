@@ -157,6 +157,24 @@ async def test_forget_that_means_the_last_message_with_its_answer_and_files(firm
     assert hits(firm, "counter", "Acme") == ["anna"]
 
 
+@pytest.mark.parametrize("wish", ["forget that", f"forget that I live in {MARK}"])
+async def test_what_was_told_of_it_when_asked_goes_with_it(firm: Company, wish: str) -> None:
+    await say(firm, f"I live in {MARK}.", "anna", "keeper")
+    told = await say(firm, "What do you know about me?", "anna", "keeper")
+    assert MARK in told.answer
+    await approve(firm, await say(firm, wish, "anna", "keeper"))
+    assert traces(firm.home.root, MARK) == []
+
+
+async def test_a_topic_takes_along_that_it_holds_no_more(firm: Company) -> None:
+    await say(firm, f"I live in {MARK}.", "anna", "keeper")
+    await say(firm, f"I no longer live in {MARK}.", "anna", "keeper")
+    await say(firm, "I work at Acme.", "anna", "keeper")
+    await approve(firm, await say(firm, "forget that I live in " + MARK, "anna", "keeper"))
+    assert beliefs(firm, "keeper", "anna") == ["anna works at Acme"]
+    assert traces(firm.home.root, MARK) == []
+
+
 async def test_no_model_is_asked_and_the_request_itself_is_not_kept(firm: Company) -> None:
     await say(firm, f"I live in {MARK}.", "anna", "keeper")
     firm.events.clear()

@@ -26,6 +26,8 @@ VERDICTS = "verdict/*"
 
 WISH = "wish"
 """Key of a message that asks for what is known, or to have it forgotten."""
+FORGET = "(asks to have something forgotten)"
+"""Written down in place of the latter, which says what shall be forgotten."""
 
 BEGINNERS = Schema(
     "beginners",
@@ -187,6 +189,7 @@ class Choosing:
         about = self._among("SELECT id FROM conclusions WHERE observed IN ({})", names)
         about |= self._among("SELECT id FROM conclusions WHERE observer IN ({})", names)
         known &= about
+        known |= self._conclusions.of_same_value(known)
         sources = self._among(
             "SELECT message AS id FROM conclusion_sources WHERE conclusion IN ({})", known
         )
@@ -293,14 +296,29 @@ class Choosing:
         rests on them alone.
         """
         every = self._versions(set(messages))
+        told, runs = self._told_since(every)
+        runs |= self._among("SELECT DISTINCT run FROM messages WHERE id IN ({})", every, "run")
         return Chosen(
             span,
-            messages=frozenset(every | self._looked_up_since(every)),
+            messages=frozenset(every | told | self._looked_up_since(every)),
             conclusions=frozenset(self._conclusions.orphans(every)),
-            runs=frozenset(
-                self._among("SELECT DISTINCT run FROM messages WHERE id IN ({})", every, "run")
-            ),
+            runs=frozenset(runs),
         )
+
+    def _told_since(self, messages: Collection[int]) -> tuple[set[int], set[str]]:
+        """What this profile has told people of what it knows about them since the first of the
+        messages was said, and the runs of it.
+        """
+        rows = self._database.all(
+            "SELECT run FROM messages WHERE key = ? AND text <> ? AND id > ?",
+            WISH,
+            FORGET,
+            min(messages, default=2**62),
+        )
+        runs = {row["run"] for row in rows}
+        return self._among(
+            "SELECT id FROM messages WHERE peer = ? AND run IN ({})", runs, before=(self._address,)
+        ), runs
 
     def _looked_up_since(self, messages: Collection[int]) -> set[int]:
         """What members have looked up in their memory since the first of the messages was said,
@@ -363,9 +381,15 @@ class Choosing:
                 text = _searchable(row["text"])
                 yield row["id"], named | {t for t, form in forms.items() if form.search(text)}
 
-    def _among(self, sql: str, values: Collection[Any], column: str = "id") -> set[Any]:
+    def _among(
+        self,
+        sql: str,
+        values: Collection[Any],
+        column: str = "id",
+        before: Sequence[Any] = (),
+    ) -> set[Any]:
         """See `Database.among`; of each row the column."""
-        return {row[column] for row in self._database.among(sql, values)}
+        return {row[column] for row in self._database.among(sql, values, *before)}
 
 
 def _possible(ids: Collection[int]) -> Collection[int]:

@@ -336,6 +336,23 @@ class ConclusionStore:
             every |= new
         return every
 
+    def of_same_value(self, ids: Collection[int]) -> set[int]:
+        """Those that say the same of a peer's slot in other words, or that it holds no more."""
+        found: set[int] = set()
+        for row in self._database.among("SELECT * FROM conclusions WHERE id IN ({})", ids):
+            value = row["value"].removeprefix(_NO_MORE)
+            rows = self._database.all(
+                "SELECT id FROM conclusions WHERE observed = ? AND observer = ? AND slot = ? "
+                "AND slot <> '' AND value IN (?, ?)",
+                row["observed"],
+                row["observer"],
+                row["slot"],
+                value,
+                f"{_NO_MORE}{value}",
+            )
+            found.update(other["id"] for other in rows)
+        return found
+
     def orphans(self, messages: Collection[int]) -> Sequence[int]:
         """The conclusions that would rest on nothing without those messages."""
         rows = self._database.among(

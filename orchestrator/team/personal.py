@@ -7,10 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-FORGET = "(asks to have something forgotten)"
-"""Written down in place of a message that says what shall be forgotten."""
-
-
 FILES = "runs with their files"
 UNFINISHED = "unfinished runs, which are cancelled"
 """Sorts of things that are forgotten."""

@@ -22,7 +22,7 @@ from orchestrator.events import (
     Watcher,
 )
 from orchestrator.memory import PromptMemory
-from orchestrator.memory.choosing import WISH
+from orchestrator.memory.choosing import FORGET, WISH
 from orchestrator.memory.conversations import Conversations
 from orchestrator.model.base import Meter, Model
 from orchestrator.profile.schema import Team
@@ -32,7 +32,7 @@ from orchestrator.team.files import Exchange
 from orchestrator.team.ledger import Ledger, RunRecord
 from orchestrator.team.limits import RunMeter
 from orchestrator.team.member import Members
-from orchestrator.team.personal import FORGET, Asker, Records, Wish, read_wish, told
+from orchestrator.team.personal import Asker, Records, Wish, read_wish, told
 from orchestrator.team.routing import Router
 from orchestrator.team.supervisor import CALL, Desk, Outcome, supervise
 
