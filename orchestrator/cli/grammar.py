@@ -429,6 +429,17 @@ COMMANDS = (
         ),
     ),
     Command(
+        "memory observe",
+        "draw no conclusions about somebody, or do so again",
+        "memory_people:observe",
+        (
+            _REMEMBERER,
+            Argument("names", "who is meant", {"nargs": "*"}),
+            _flag("--off", "no more conclusions about them"),
+            _JSON,
+        ),
+    ),
+    Command(
         "memory status",
         "what waits to be understood, and how much is remembered",
         "memory_people:status",

@@ -1,4 +1,4 @@
-"""`retinue memory card`, `conclusions`, `link` and `status`: what a member knows of people."""
+"""`retinue memory card`, `conclusions`, `link`, `observe` and `status`: what a member knows."""
 
 from __future__ import annotations
 
@@ -85,6 +85,28 @@ def link(*, where: str, names: Sequence[str], remove: bool, as_json: bool) -> in
             screen.line(f"{alias} is {peer}")
         if not links:
             screen.line("no names are linked")
+    return 0
+
+
+def observe(*, where: str, names: Sequence[str], off: bool, as_json: bool) -> int:
+    """Keep no conclusions about somebody from now on, or begin again, or list of whom."""
+    with member_memory(where) as member:
+        peers = member.people.conclusions_store.peers
+        if off and not names:
+            raise PersonError("name whom it shall not observe: --off NAME …")
+        for name in names:
+            peers.observe(name, on=not off)
+        unobserved = peers.unobserved()
+    if as_json:
+        print_json({"unobserved": unobserved})
+        return 0
+    with Screen() as screen:
+        for peer in unobserved:
+            screen.line(
+                f"{peer} is not observed; what was known before stays until it is forgotten"
+            )
+        if not unobserved:
+            screen.line("everybody is observed")
     return 0
 
 

@@ -112,8 +112,8 @@ class ConclusionStore:
         sure: bool = True,
     ) -> int | None:
         """Keep a statement, or count it once more when it is there; its id. Credentials are taken
-        out of it; None when nothing else is left, when a premise is gone, or when an end that is
-        not `sure` ends nothing.
+        out of it; None when nothing else is left, when a premise is gone, when the peer is not to
+        be observed, or when an end that is not `sure` ends nothing.
 
         A message that says the same thing twice counts once. What another statement of the same
         slot means `change` says; it is judged among the valid ones of all names of the peer. Within
@@ -124,7 +124,7 @@ class ConclusionStore:
         if not text or (LEFT_OUT in text and len(content_words(text.replace(LEFT_OUT, ""))) < 2):
             return None
         with self._database.transaction():
-            if len(self.get(premises)) < len(set(premises)):
+            if len(self.get(premises)) < len(set(premises)) or not self.peers.observes(observed):
                 return None
             explicit = level == "explicit" and not slot
             if explicit and (twin := self._twin(observer, observed, text, kind, sources)):

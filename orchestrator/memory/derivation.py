@@ -192,6 +192,8 @@ class Derivation:
         heard = _heard(row)
         if heard is None or heard.peer == self._observer:
             return None
+        if not self._conclusions.peers.observes(heard.peer):
+            return None
         return heard, list(rules.read(heard.text))
 
     def _keep(self, heard: Heard, statements: Sequence[rules.Statement]) -> None:

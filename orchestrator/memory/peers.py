@@ -1,4 +1,6 @@
-"""Who is who: names of one peer on several platforms, joined by an explicit link, no guess."""
+"""Who is who: names of one peer on several platforms, joined by an explicit link, no guess; and of
+whom nothing shall be concluded.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ SCHEMA = Schema(
         ) WITHOUT ROWID;
         CREATE INDEX identities_by_peer ON identities (peer);
         """,
+        "CREATE TABLE unobserved (peer TEXT PRIMARY KEY) WITHOUT ROWID;",
     ),
 )
 
@@ -46,9 +49,8 @@ class Peers:
 
     def link(self, alias: str, peer: str) -> str:
         """Let `alias` be a name of `peer`; returns the peer. Raises PersonError."""
-        for name in (alias, peer):
-            if not name.strip() or len(name) > _MOST_CHARACTERS or name != well_formed(name):
-                raise PersonError(f"{name!r} is no name of a peer; write it as messages have it")
+        _check(alias)
+        _check(peer)
         own = self.canonical(peer)
         joined = self.canonical(alias)
         if joined == own:
@@ -64,6 +66,25 @@ class Peers:
         """Let a name stand for itself again; whether it was linked."""
         return self._database.execute("DELETE FROM identities WHERE alias = ?", alias) > 0
 
+    def observe(self, peer: str, *, on: bool) -> None:
+        """Whether anything may be concluded about a peer; what is known stays."""
+        _check(peer)
+        with self._database.transaction():
+            for name in self.names(peer):
+                self._database.execute("DELETE FROM unobserved WHERE peer = ?", name)
+            if not on:
+                self._database.execute("INSERT INTO unobserved VALUES (?)", self.canonical(peer))
+
+    def observes(self, peer: str) -> bool:
+        names = self.names(peer)
+        marks = ", ".join("?" * len(names))
+        sql = f"SELECT 1 FROM unobserved WHERE peer IN ({marks}) LIMIT 1"
+        return self._database.one(sql, *names) is None
+
+    def unobserved(self) -> Sequence[str]:
+        """Those about whom nothing may be concluded."""
+        return [row["peer"] for row in self._database.all("SELECT peer FROM unobserved")]
+
     def links(self) -> Mapping[str, str]:
         """Every linked name with its peer."""
         rows = self._database.all("SELECT alias, peer FROM identities ORDER BY alias")
@@ -74,3 +95,10 @@ class Peers:
         self._database.execute(
             f"DELETE FROM identities WHERE alias IN ({marks}) OR peer IN ({marks})", *names, *names
         )
+        self._database.execute(f"DELETE FROM unobserved WHERE peer IN ({marks})", *names)
+
+
+def _check(name: str) -> None:
+    """Raises PersonError."""
+    if not name.strip() or len(name) > _MOST_CHARACTERS or name != well_formed(name):
+        raise PersonError(f"{name!r} is no name of a peer; write it as messages have it")

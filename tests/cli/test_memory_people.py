@@ -1,4 +1,4 @@
-"""`retinue memory card`, `conclusions`, `link` and `status`: what a member knows of people."""
+"""`retinue memory card`, `conclusions`, `link`, `observe` and `status`: what a member knows."""
 
 from __future__ import annotations
 
@@ -53,6 +53,31 @@ def test_two_names_are_joined_only_by_a_link_and_can_be_parted(talked: Project) 
     assert listed == [{"name": "matrix:@ann", "person": "person"}]
     talked.type("memory", "link", "desk/writer", "matrix:@ann", "--remove")
     assert talked.type(*asked).data["card"] == []
+
+
+def test_nothing_more_is_concluded_of_who_is_not_observed(talked: Project) -> None:
+    talked.type("memory", "link", "desk/writer", "matrix:@ann", "person")
+    off = talked.type("memory", "observe", "desk/writer", "person", "--off", "--json").data
+    assert off == {"unobserved": ["matrix:@ann"]}
+    waiting = talked.type("memory", "status", "desk/writer", "--json").data["queue"]["pending"]
+    talked.rehearse("run", "desk", "I live in Oslo. I am vegan.", "--to", "writer")
+    card = talked.type("memory", "card", "desk/writer", "--json").data["card"]
+    assert card[0] == "IDENTITY: lives in Lyon"
+    assert not any("vegan" in line for line in card)
+    assert (
+        talked.type("memory", "status", "desk/writer", "--json").data["queue"]["pending"] == waiting
+    )
+    assert "matrix:@ann is not observed" in talked.type("memory", "observe", "desk/writer").out
+    talked.type("memory", "observe", "desk/writer", "person")
+    assert "everybody is observed" in talked.type("memory", "observe", "desk/writer").out
+    talked.rehearse("run", "desk", "I live in Rome.", "--to", "writer")
+    card = talked.type("memory", "card", "desk/writer", "--json").data["card"]
+    assert card[0] == "IDENTITY: lives in Rome"
+
+
+def test_whom_not_to_observe_must_be_named(talked: Project) -> None:
+    refused = talked.type("memory", "observe", "desk/writer", "--off")
+    assert (refused.code, "name whom" in refused.err) == (2, True)
 
 
 def test_what_was_said_under_one_name_is_found_under_the_other(talked: Project) -> None:

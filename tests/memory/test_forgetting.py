@@ -379,3 +379,12 @@ def test_tombstones_of_the_first_version_are_read(past: Past) -> None:
     [stone] = forgetting(past).tombstones()
     assert stone.span == "topic"
     assert forgetting(past).done("an order") is None
+
+
+def test_that_somebody_is_not_observed_is_forgotten_with_them(past: Past) -> None:
+    peers = Conclusions(past.database).peers
+    past.say("hello", peer="anna")
+    peers.observe("anna", on=False)
+    peers.observe("bob", on=False)
+    forget(past, choosing(past).person("anna"))
+    assert peers.unobserved() == ["bob"]

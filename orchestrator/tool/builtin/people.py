@@ -38,7 +38,9 @@ class Remember:
             sources=() if context.message is None else [context.message],
         )
         if kept is None:
-            raise ToolFailed("nothing of it may be kept: it holds a credential")
+            raise ToolFailed(
+                "nothing of it may be kept: it holds a credential, or they are not observed"
+            )
         return ToolResult(f"kept: {kept.text}", {"conclusion": kept.id})
 
 
