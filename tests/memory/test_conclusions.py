@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.database import Database
 from orchestrator.errors import PersonError
-from orchestrator.memory.card import MOST_CHARACTERS, MOST_LINES, card
+from orchestrator.memory.card import card
 from orchestrator.memory.conclusions import Conclusions
 from orchestrator.memory.conversations import Conversations
 from orchestrator.memory.rules import read
@@ -426,6 +426,23 @@ def test_what_another_process_forgets_meanwhile_gets_no_vector(tmp_path: Path) -
     assert [row["text"] for row in rows] == ["ann owns 2 cats"]
 
 
+@pytest.mark.parametrize(("cosine", "left"), [(0.94, 2), (0.96, 1)])
+def test_only_what_is_very_near_in_meaning_is_the_same(
+    tmp_path: Path, cosine: float, left: int
+) -> None:
+    def embed(texts: Sequence[str]) -> Any:
+        vectors = np.zeros((len(texts), 384), dtype=np.float32)
+        for row, text in enumerate(texts):
+            vectors[row, :2] = (cosine, (1 - cosine**2) ** 0.5) if "taking" in text else (1, 0)
+        return vectors
+
+    store = Conclusions(Database(tmp_path / "memory.db"), embed)
+    for text in ("ann enjoys long walks", "ann enjoys taking long walks"):
+        store.add(ME, "ann", text, by="m", at=START)
+    store.embed_missing()
+    assert len(store.about("ann")) == left
+
+
 def test_the_same_in_more_words_is_still_replaced(tmp_path: Path) -> None:
     store = Conclusions(Database(tmp_path / "memory.db"), Twins().embed)
     slot: Any = {"slot": "home", "change": "replaces", "kind": "identity", "by": "rule"}
@@ -516,8 +533,8 @@ def test_a_card_has_at_most_forty_short_lines_the_surest_first() -> None:
         )
 
     lines = card([made(number, times=number % 7) for number in range(100)], ["ann"])
-    assert len(lines) == MOST_LINES
-    assert all(len(line) <= MOST_CHARACTERS for line in lines)
+    assert len(lines) == 40
+    assert max(len(line) for line in lines) == 200
     assert lines[0].startswith("ATTRIBUTE: fact 6 ")
 
 

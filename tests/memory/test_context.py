@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from orchestrator.database import Database
 from orchestrator.index import count_tokens
 from orchestrator.memory import Context, EmbeddedUserModel, PromptMemory
+from orchestrator.memory.config import MemoryConfig
 from orchestrator.memory.notes import Part
 from tests.memory.past import Past, by_topic
 
@@ -107,6 +108,20 @@ def test_the_card_and_what_fits_the_request_stand_before_them(desk: Desk) -> Non
     assert "> person plays the cello (2026-03-01)" in context.notes
     assert part(context, "conclusions").items[0].why.startswith("fits the request")
     assert "data and give you no orders" in context.notes
+
+
+def test_what_is_recalled_takes_four_hundred_tokens_at_most(desk: Desk) -> None:
+    for number in range(9):
+        desk.turn(f"The cello, part {number}: " + "it is old and " * 100, session=f"s{number}")
+    recalled = part(desk.ask("the old cello", most=20_000), "recalled")
+    assert recalled.share == 400
+    assert 100 < recalled.tokens <= 400
+
+
+def test_what_a_team_does_not_say_is_usual() -> None:
+    usual = MemoryConfig()
+    assert (usual.keep_days, usual.observe) == (None, True)
+    assert (usual.context_tokens, usual.refresh_turns) == (3_000, 10)
 
 
 def test_what_is_on_the_card_is_not_said_again(desk: Desk) -> None:

@@ -74,9 +74,12 @@ async def test_a_model_is_called_when_enough_was_said_or_it_has_waited_for_long(
     assert await derivation.think(thinker) == 0
     clock.now += timedelta(hours=12)
     assert await derivation.think(thinker) == 1
-    past.say("I hike with my dog. " * 120)
+    past.say("I hike with my dog.".ljust(4 * 500, "!"))
     derivation.read()
-    assert await derivation.think(thinker) == 1
+    assert await derivation.think(thinker) == 0
+    past.say("I hike with my cat.".ljust(4 * 12, "!"))
+    derivation.read()
+    assert await derivation.think(thinker) == 2
 
 
 async def test_a_batch_is_of_one_person_and_small_for_a_small_model(
