@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.cli.member_memory import member_memory
-from orchestrator.cli.output import Screen, print_json, writing
+from orchestrator.cli.output import Screen, counted, print_json, writing
 from orchestrator.errors import PersonError
 from orchestrator.memory.transfer import export as lines_of
 from orchestrator.memory.transfer import take
@@ -56,9 +56,10 @@ def import_file(*, where: str, file: str, as_json: bool) -> int:
         new = told({"messages": taken.messages, "conclusions": taken.conclusions})
         screen.line(f"{address} has {new} more", "good")
         if taken.known:
-            screen.line(f"{taken.known} were there already", "quiet")
+            screen.line(counted(taken.known, "was there already", "were there already"), "quiet")
         if taken.forgotten:
-            screen.line(f"{taken.forgotten} were forgotten here, and stay forgotten", "quiet")
+            were = counted(taken.forgotten, "was forgotten here", "were forgotten here")
+            screen.line(f"{were} and not taken again", "quiet")
         if taken.messages:
             screen.line(f"found by words now; by meaning after: retinue memory reindex {where}")
     return 0

@@ -197,6 +197,8 @@ class _Taking:
             case AmendmentLine():
                 self._amendment(line)
             case LinkLine():
+                if self._address in (line.alias, line.peer):
+                    raise ValueError(f"{self._address!r} is the member itself and no person")
                 if not self._forgetting.is_forgotten_link(line.alias, line.peer):
                     self._conclusions.peers.link(line.alias, line.peer)
             case ConclusionLine():

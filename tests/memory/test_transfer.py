@@ -204,6 +204,11 @@ async def test_what_was_forgotten_stays_forgotten(past: Past) -> None:
     assert exported(past.database) == left
 
 
+def test_no_link_makes_a_person_of_the_member(past: Past) -> None:
+    with pytest.raises(PersonError, match="line 1: 'firm/counter' is the member itself"):
+        taken(past.database, [json.dumps({"type": "link", "alias": "bob", "peer": OWN})])
+
+
 async def test_a_forgotten_person_is_not_linked_again(past: Past) -> None:
     model = await grow(past)
     lines = exported(past.database)
