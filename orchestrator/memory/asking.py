@@ -68,6 +68,11 @@ _REF = r"[cm]\d{1,12}"
 _REFS = re.compile(rf"\b{_REF}\b")
 _BRACKETS = re.compile(rf"\s*[\[(]\s*({_REF}(?:\s*[,;]\s*{_REF})*)\s*[\])]")
 _NUMBER = re.compile(r"\d+")
+_OF_THE_PAST = re.compile(
+    r"\b(?:was|were|did|had|been|used to|before|ever|once|ago|until|since|former(?:ly)?|earlier|"
+    r"previous(?:ly)?|past|history|changed?|moved?|left|last)\b",
+    re.IGNORECASE,
+)
 
 ANSWER: Mapping[str, Any] = {
     "type": "object",
@@ -112,10 +117,18 @@ async def ask(
     conclusions: Conclusions,
     past: ConversationSearch,
 ) -> AskAnswer:
-    """See `UserModel.ask`. A model that is not careful has one round at every level. When the model
+    """See `UserModel.ask`. A model that is not careful has one round at every level, and is shown
+    what holds no more only where the question is about the past. When the model
     fails, the evidence is the answer; raises PersonError when only a person can mend it.
     """
-    board = Board(observed, question, observer=observer, conclusions=conclusions, past=past)
+    board = Board(
+        observed,
+        question,
+        observer=observer,
+        conclusions=conclusions,
+        past=past,
+        history=thinker is None or thinker.careful or _OF_THE_PAST.search(question) is not None,
+    )
     messages, surest = level != "minimal", thinker is not None
     await asyncio.to_thread(board.open, messages=messages, surest=surest)
     if thinker is None:

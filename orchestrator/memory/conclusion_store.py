@@ -361,6 +361,15 @@ class ConclusionStore:
         found = self.get({row["conclusion"] for row in rows})
         return [each.id for each in found.values() if set(each.sources) <= set(messages)]
 
+    def outdated(self, messages: Collection[int]) -> set[int]:
+        """Those of the messages that conclusions were read from, none of which holds."""
+        rows = self._database.among(
+            "SELECT s.message FROM conclusion_sources s JOIN conclusions c ON c.id = s.conclusion "
+            "WHERE s.message IN ({}) GROUP BY s.message HAVING SUM(c.invalidated_at IS NULL) = 0",
+            messages,
+        )
+        return {row["message"] for row in rows}
+
     def link(self, alias: str, peer: str) -> str:
         """See `Peers.link`; where both had a value of one slot, the later said holds."""
         with self._database.transaction():

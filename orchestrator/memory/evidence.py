@@ -36,12 +36,15 @@ class Board:
         observer: str,
         conclusions: Conclusions,
         past: ConversationSearch,
+        history: bool = True,
     ) -> None:
+        """`history`: also what holds no more, and what was said of it alone."""
         self._observed = observed
         self._question = question
         self._observer = observer
         self._conclusions = conclusions
         self._past = past
+        self._history = history
         self._shown: dict[str, tuple[Evidence, int]] = {}
         """With their sizes in tokens."""
         self._size = 0
@@ -107,7 +110,9 @@ class Board:
         return self._add([*map(self._told, premises), *map(self._said, sources)])
 
     def _search_conclusions(self, words: str) -> Sequence[Conclusion]:
-        found = self._conclusions.search(words, self._observed, history=True, most=_CONCLUSIONS)
+        found = self._conclusions.search(
+            words, self._observed, history=self._history, most=_CONCLUSIONS
+        )
         return [conclusion for conclusion, _ in found]
 
     def _search_messages(self, words: str) -> Sequence[Message]:
@@ -115,7 +120,10 @@ class Board:
         return [*self._matching(words, Scope(self._observed)), *self._matching(words, Scope())]
 
     def _matching(self, words: str, scope: Scope) -> Sequence[Message]:
-        return [hit.message for hit in self._past.search(words, scope, most=_MESSAGES) if hit.fits]
+        hits = self._past.search(words, scope, most=_MESSAGES)
+        found = {hit.message.id: hit.message for hit in hits if hit.fits}
+        outdated = set[int]() if self._history else self._conclusions.outdated(found)
+        return [message for number, message in found.items() if number not in outdated]
 
     def _told(self, conclusion: Conclusion) -> Evidence:
         text, by = conclusion.text, conclusion.by

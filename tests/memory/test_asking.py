@@ -151,6 +151,26 @@ async def test_what_holds_comes_before_what_held_once(known: Known) -> None:
     assert [each.ref for each in cited] == [new, old, said]
 
 
+async def test_a_small_model_is_shown_what_held_once_only_when_asked_for_the_past(
+    known: Known,
+) -> None:
+    first = known.say("I live in Paris, ann does.")
+    source = [int(first[1:])]
+    home: Any = {"slot": "home", "kind": "identity", "change": "replaces"}
+    known.believe("ann lives in Paris", value="paris", sources=source, **home)
+    known.believe("ann lives in Lyon", days=9, value="lyon", **home)
+    thinker = ScriptedThinker(answer("", known=False), careful=False)
+    await known.ask("Where does ann live?", thinker)
+    await known.ask("Where did ann live before?", thinker)
+    now, before = (
+        prompt.rpartition("What does Kim's brother do?")[2] for prompt in thinker.prompts
+    )
+    assert "Lyon" in now
+    assert "Paris" not in now
+    assert f"[{first}]" in before
+    assert "ann lives in Paris (until" in before
+
+
 async def test_what_another_has_said_is_shown_as_their_word(known: Known) -> None:
     told = known.believe("ann hates tea", observer="bob")
     thinker = ScriptedThinker(answer("Bob says she hates it.", told))
