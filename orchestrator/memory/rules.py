@@ -80,18 +80,21 @@ _NOW = (
     r"(?:,? (?:now|these days|at the moment|currently|today|again|already|too|as well|btw|"
     r"by the way))?"
 )
+_THANKS = r"(?:,? (?:from now on|please|thanks|thank you|thx))*"
 _ANY_MORE = r"(?: any ?more)?"
 _TIMES = (
-    r"since|as of|recently|yesterday|already|for good|[\w-]+ (?:days?|weeks?|months?|years?) ago|"
-    rf"in (?:early |mid-?|late )?{MONTH_OR_YEAR}|"
+    r"(?:since|as of)(?: \w+){1,3}|recently|yesterday|already|for good|"
+    r"[\w-]+ (?:days?|weeks?|months?|years?) ago|"
+    rf"in (?:early |mid-?|late )?{MONTH_OR_YEAR}(?: \d{{4}})?|"
     rf"(?:last|this) (?:week|month|year|spring|summer|autumn|fall|winter|\w+day|{MONTH})"
 )
-_WHEN = rf"(?:,? (?:{_TIMES})\b(?!.*\b(?:for|until|till|but|then)\b).*)?"
+_WHEN = rf"(?:,? (?:{_TIMES}))?"
 """Since when; not for how long."""
+_LATELY = rf"(?:,? (?!.*\b(?:\d{{4}}|years? ago)$)(?:{_TIMES}))?"
 _HELD = (
     r"(?:,? (?:since|as of|not|with my|"
     r"for (?:about |almost |nearly |over |more than |the (?:last|past) )?[\w-]+ "
-    r"(?:months?|years?))\b.*)?"
+    r"(?:months?|years?))\b(?!.*\b(?:moved|but|left)\b).*)?"
 )
 _AND = (
     r"(?:,? (?:and|but) (?-i:(?!i\b|then|left|came|come|moved|returned|went|gone|back|only|just|"
@@ -103,7 +106,9 @@ _AND = (
 _ORDERS = re.compile(
     r"(?:add|answer|ask|avoid|call|check|cite|commit|delete|explain|format|give|include|keep|"
     r"mention|overwrite|push|put|reply|respond|round|run|say|send|show|sign|speak|start|test|"
-    r"translate|use|wear|write)\b(?! never| it$| up$)",
+    r"translate|use|wear|write)\b"
+    r"(?! never| up$|(?: \w+)? (?:it|that|this|into|out|myself|my own)\b)"
+    r"(?!.*\b(?:for this|for now|today|tbh|lol)\b)",
     re.IGNORECASE,
 )
 """How what shall always or never be done begins."""
@@ -139,7 +144,7 @@ _RULES = (
     _Rule(
         _said(
             rf"(?:i{_ADVERB} live|{_I}{_ADVERB} (?:living|based)) in {_X}{_NOW}{_HELD}{_AND}|"
-            r"i(?: have|'ve) (?:lived|been living) in (?P<y>.+?) since\b.*"
+            r"i(?: have|'ve) (?:lived|been living) in (?P<y>.+?) since(?: \w+){1,3}"
         ),
         "{who} lives in {x}",
         "identity",
@@ -150,7 +155,7 @@ _RULES = (
     _Rule(
         _said(
             rf"{_HAVE} {_JUST}(?:moved|relocated)(?: back)? (?:from .+? )?to "
-            rf"{_X}{_NOW}{_WHEN}{_AND}"
+            rf"{_X}{_NOW}{_LATELY}{_AND}"
         ),
         "{who} lives in {x}",
         "identity",
@@ -196,8 +201,10 @@ _RULES = (
     ),
     _Rule(
         _said(
-            rf"{_HAVE} {_JUST}(?:joined {_X} as (?:an?|the|their) [\w -]+|"
-            rf"started (?:working|(?:a|my) new job) (?:at|for|with) (?P<y>.+?){_NOW}{_WHEN})"
+            rf"{_HAVE} {_JUST}(?:joined {_X} as (?:an?|the|their) "
+            r"(?!(?:guest|host|moderator|co-?author|user|admin|member)\b)[\w -]+|"
+            r"started (?:working (?:at|for)|(?:a|my) new job (?:at|for|with)) "
+            rf"(?P<y>.+?){_NOW}{_WHEN})"
         ),
         "{who} works at {x}",
         "identity",
@@ -209,7 +216,7 @@ _RULES = (
         _said(
             rf"(?:{_HAVE} {_JUST}(?:left|quit|lost) my job|i (?:was|got|have been|lost)"
             rf" (?:just |recently )?(?:fired|laid off|let go|made redundant)|"
-            rf"{_I}{_ADVERB} (?:unemployed|between jobs|retired)|{_HAVE} {_JUST}retired){_WHEN}"
+            rf"{_I}{_ADVERB} (?:unemployed|between jobs|retired)|{_HAVE} {_JUST}retired){_LATELY}"
         ),
         "{who} has no job",
         "event",
@@ -219,7 +226,8 @@ _RULES = (
     _Rule(
         _said(
             rf"(?:{_HAVE} {_JUST}(?:left|quit|lost) my job at|i no longer work (?:at|for)|"
-            rf"{_I} no longer (?:working )?(?:at|for|with)|"
+            rf"{_I} no longer (?:working (?:at|for|with)|employed (?:at|by))|"
+            r"i (?:was|got) (?:just |recently )?(?:fired|laid off|let go) (?:from|by)|"
             rf"{_HAVE} {_JUST}stopped working (?:at|for)) {_X}{_WHEN}|"
             r"i (?:do not|don't) work (?:at|for) (?P<y>.+?) any ?more"
         ),
@@ -231,7 +239,7 @@ _RULES = (
     ),
     _Rule(
         _said(
-            rf"{_HAVE} {_JUST}(?:left|quit) {_X}{_WHEN}|"
+            rf"{_I} no longer (?:at|with) (?P<z>.+?)|{_HAVE} {_JUST}(?:left|quit) {_X}{_WHEN}|"
             r"i (?:do not|don't) work (?:at|for) (?P<y>.+)"
         ),
         "{who} no longer works at {x}",
@@ -253,7 +261,7 @@ _RULES = (
         values.is_occupation,
     ),
     _Rule(
-        _said(rf"{_I} (?P<x>\d{{1,3}})(?: years old| years of age)"),
+        _said(rf"{_I} (?P<x>1[3-9]|[2-9]\d|10\d)(?: years old| years of age)"),
         "{who} is {x} years old",
         "identity",
         "age",
@@ -304,11 +312,12 @@ _RULES = (
         "attribute",
         "allergies",
         "adds",
-        values.is_thing,
+        values.are_allergens,
     ),
     _Rule(
         _said(
-            rf"{_I} (?:an? )?(?P<x>vegan|vegetarian|pescatarian|left-handed|colou?r-?blind){_NOW}"
+            rf"{_I} (?:an? )?(?P<x>vegan|vegetarian|pescatarian|left-handed|colou?r-?blind)"
+            r"(?: now| these days| too| as well| btw)?"
         ),
         "{who} is {x}",
         "attribute",
@@ -325,7 +334,10 @@ _RULES = (
         sure=False,
     ),
     _Rule(
-        _said(rf"my favou?rite (?P<about>[\w -]{{2,30}}?) is {_X}"),
+        _said(
+            r"my favou?rite (?P<about>(?!(?:one|option|so far|of these|part|bit)\b)[\w -]{2,30}?)"
+            rf" is {_X}"
+        ),
         "{who}'s favourite {about} is {x}",
         "preference",
         "favourite {about}",
@@ -368,7 +380,10 @@ _RULES = (
         values.is_thing,
     ),
     _Rule(
-        _said(rf"i (?:really |absolutely )?(?:hate|dislike|can't stand) {_X}"),
+        _said(
+            r"i (?:really |absolutely )?(?:hate|dislike|can't stand(?! (?:up|by|near|in|on|at|"
+            rf"still|here|straight|back|next|another)\b)) {_X}"
+        ),
         "{who} does not like {x}",
         "preference",
         "liking {x}",
@@ -384,7 +399,7 @@ _RULES = (
         values.is_thing,
     ),
     _Rule(
-        _said(rf"i(?: would|'d)? (?:much |always |generally )?prefer {_X}"),
+        _said(rf"i (?:much |always |generally )?prefer {_X}"),
         "{who} prefers {x}",
         "preference",
         "preferences",
@@ -394,7 +409,7 @@ _RULES = (
     _Rule(
         _said(
             r"(?:please )?(?:always |from now on,? (?:always )?)"
-            r"(?:answer|reply|respond|speak|write)(?: to)?(?: me)? in " + _X
+            rf"(?:answer|reply|respond|speak|write)(?: to)?(?: me)? in {_X}{_THANKS}"
         ),
         "{who} asks: always answer in {x}",
         "instruction",
@@ -403,7 +418,7 @@ _RULES = (
         values.are_languages,
     ),
     _Rule(
-        _said(rf"(?:please )?(?:always|from now on,? always) {_X}"),
+        _said(rf"(?:please )?(?:always|from now on,?(?: always)?) {_X}{_THANKS}"),
         "{who} asks: always {x}",
         "instruction",
         "doing {x}",
@@ -411,7 +426,7 @@ _RULES = (
         lambda value: len(value.split()) <= 20 and _ORDERS.match(value) is not None,
     ),
     _Rule(
-        _said(rf"(?:please )?never {_X}"),
+        _said(rf"(?:please )?never {_X}{_THANKS}"),
         "{who} asks: never {x}",
         "instruction",
         "doing {x}",
@@ -419,7 +434,10 @@ _RULES = (
         lambda value: len(value.split()) <= 20 and _ORDERS.match(value) is not None,
     ),
     _Rule(
-        _said(rf"(?:please )?(?:remember|keep in mind|don't forget|do not forget) that {_X}"),
+        _said(
+            rf"(?:please )?(?:remember|keep in mind|don't forget|do not forget) that "
+            rf"(?!(?:one|time|day|night|guy|bug|movie|song|thing|meeting|joke|error)\b){_X}"
+        ),
         "{who} asked to remember: {x}",
         "attribute",
         "notes",
@@ -457,9 +475,11 @@ _FRAMED = re.compile(
     re.IGNORECASE,
 )
 """How a part before a comma begins that says when or where what follows is so."""
+_HASTY = re.compile(r"\b(i(?=m|ve)|don(?=t)|can(?=t stand))(m|ve|t)\b", re.IGNORECASE)
 _SYMBOLS = re.compile(r"\s+[^\w\s]+$")
 _DOUBTFUL = re.compile(
-    r"\b(?:if|unless|whether|suppose|imagine|pretend|would|could|might|maybe|perhaps|used to|"
+    r"^say\b|\b(?:let's say|assum\w+|thinks|tell (?!you)|"
+    r"if|unless|whether|suppose|imagine|pretend|would|could|might|maybe|perhaps|used to|"
     r"wish|hope to|going to|plan(?:ning)? to|want to|said|says|told|goes|according to|joke|lies?|"
     r"no more$)\b",
     re.IGNORECASE,
@@ -490,7 +510,8 @@ def may_tell(text: str) -> bool:
 
 
 def _straight(text: str) -> str:
-    return voices.straight(text[:_MOST_CHARACTERS])
+    """With the apostrophes that are left out in haste."""
+    return _HASTY.sub(r"\1'\2", voices.straight(text[:_MOST_CHARACTERS]))
 
 
 def _clauses(text: str) -> Iterator[str]:
@@ -517,9 +538,10 @@ def _own(text: str) -> str:
 
 
 def _statement(clause: str) -> Statement | None:
+    loud = clause.isupper()
     for rule in _RULES:
         match = _compiled(rule.pattern).match(clause)
-        if match is None:
+        if match is None or (loud and rule.kind != "instruction"):
             continue
         parts = {name: part.strip(" ,'\"") for name, part in match.groupdict().items() if part}
         value = next((parts[name] for name in "xyz" if name in parts), "")

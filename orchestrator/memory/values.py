@@ -12,7 +12,7 @@ MONTH_OR_YEAR = rf"(?:{MONTH}|\d{{4}})"
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAMED_MONTH = rf"(?:{'|'.join(_MONTHS)})[a-z]*\.?"
-_NUMBER = r"[0-3]?\d"
+_NUMBER = r"(?:3[01]|[12]\d|0?[1-9])"
 _DAY = re.compile(
     rf"(?P<day>{_NUMBER})(?:st|nd|rd|th|\.)?(?: of)? (?P<month>{_NAMED_MONTH})(?:,? \d{{4}})?|"
     rf"(?P<month_before>{_NAMED_MONTH}) (?:the )?(?P<day_after>{_NUMBER})(?:st|nd|rd|th)?"
@@ -24,7 +24,7 @@ _DAY = re.compile(
 _PLACES = Path(__file__).parent / "data" / "places.txt"
 
 _NO_NAME = re.compile(
-    r"\b(?:i|you|me|him|her|it|us|them|yourself|myself|free|home|night|asap|crazy|maybe|back|later|"
+    r"\b(?:i|you|me|him|her|it|us|them|yourself|myself|your|by|when|please|not|free|home|night|asap|crazy|maybe|back|later|"
     r"today|tomorrow|tonight|now|anytime|\w+day)\b",
     re.IGNORECASE,
 )
@@ -37,16 +37,31 @@ _NO_PLACE = re.compile(
     r"postgresql|mysql|sqlite|sql|aws|gcp|mongo|redis|jira|linear|notion|slack|zoom|discord|teams|"
     r"trello|asana|github|gitlab|bitbucket|docker|kubernetes|linux|windows|mac|macos|ubuntu|debian|"
     r"fedora|android|chrome|firefox|gmail|react|vue|angular|svelte|django|flask|rails|azure|"
-    r"terraform|figma|obsidian|markdown|latex|cloud|terminal|browser)\b",
+    r"terraform|figma|obsidian|markdown|latex|cloud|terminal|browser|"
+    r"confluence|powerpoint|intellij|visual studio|google docs|denial|fear|narnia|matrix|paradise|"
+    r"sin|room|building|team|age|time|cet|est|pst|gmt|utc)\b",
     re.IGNORECASE,
 )
 """What else one lives in, at work."""
+_WORD_TOO = re.compile(
+    r"normal|spring|surprise|nice|split|hull|male|orange|essen|most|mission|temple|phoenix|aurora|"
+    r"reading|bath|hope|enterprise|concord|delta|eden|victoria|independence"
+)
+"""Names of places that are words or products when they are written small."""
 _SHORT_PLACE = re.compile(r"(?:the )?(?:USA?|UK|UAE|EU|NYC|LA|U\.S\.?(?:A\.?)?|U\.K\.?)")
 _PROPER = r"(?:[A-Z]|[^\x00-\x7f])[\w'.&-]*"
 _BETWEEN = r"(?:de|del|do|da|la|le|van|von|der|den|am|an|of|and|the|&)"
 _BRAND = re.compile(r"[a-z]{1,2}[A-Z]\w+|\d[A-Z]\w*|[a-z]{2,20}\.(?:com|org|net|io|ai)")
 _FORM = r"(?:inc|corp|corporation|ltd|limited|llc|gmbh|ag|se|plc|co|company|group|bank|labs?)\.?"
 
+_ALLERGEN = re.compile(
+    r"\b(?:\w*nuts?|almonds?|cashews?|pistachios?|milk|lactose|dairy|cheese|gluten|wheat|eggs?|soya?|"
+    r"(?:shell)?fish|shrimps?|prawns?|crabs?|lobsters?|seafood|sesame|mustard|celery|lupin|kiwis?|"
+    r"strawberr(?:y|ies)|apples?|tomato(?:es)?|bananas?|avocados?|pollen|grass|hay|birch|ragweed|"
+    r"dust|mites?|mou?ld|cats?|dogs?|horses?|pets?|fur|feathers|bees?|wasps?|penicillin|amoxicillin|"
+    r"antibiotics|aspirin|ibuprofen|sulfa|codeine|latex|nickel|perfume)\b",
+    re.IGNORECASE,
+)
 _LANGUAGE = (
     r"(?:[A-Z][a-z]+(?:ish|ese|ian|[ln]ic|man)|French|Dutch|Greek|Czech|Welsh|Catalan|Korean|Hindi|"
     r"Urdu|Arabic|Hebrew|Thai|Swahili|Tamil|Latin|Afrikaans|Malay|Mandarin|Cantonese|Slovak|Farsi)"
@@ -82,6 +97,8 @@ def is_known_place(value: str) -> bool:
     if _SHORT_PLACE.fullmatch(value):
         return True
     parts = re.sub(r"^the (?:[a-z]+ of )?", "", value).split(", ")
+    if _WORD_TOO.fullmatch(value):
+        return False
     if not all(map(is_name, map(str.title, parts) if value.islower() else parts)):
         return False
     return _NO_PLACE.search(value) is None and not _places().isdisjoint(map(_plain, parts))
@@ -93,8 +110,8 @@ def is_employer(value: str) -> bool:
 
 
 def is_left(value: str) -> bool:
-    """What may be an employer that one leaves; `Vim` is left, too."""
-    return is_employer(value) and _NO_PLACE.search(value) is None
+    """What may be an employer that one leaves; `Vim` is left, too, and so is `Paris`."""
+    return is_employer(value) and _NO_PLACE.search(value) is None and not is_known_place(value)
 
 
 def is_occupation(value: str) -> bool:
@@ -107,11 +124,16 @@ def is_thing(value: str) -> bool:
     """A noun that means the same in another conversation: not `it`, `the second one`, `to go`."""
     return (
         is_short(value)
-        and re.search(r"\d|'s\b|\b(?:better|more|most|best|here|there|too|it)$", value) is None
+        and re.search(
+            r"\d|'s\b|[,/]|\b(?:but|and (?:hate|love)|my|mine|yours?|myself|yourself|u|ya)\b|"
+            r"\b(?:for|on) the\b|\b(?:better|more|most|best|here|there|too|it|the)$",
+            value,
+        )
+        is None
         and re.match(
             r"(?:the (?![A-Z])|(?:(?i:it|this|that|these|those|them|him|her|you|me|us|he|she|they|"
             r"your|his|their|its|how|what|when|where|who|why|which|if|to|not|both|either|neither|"
-            r"all|one|none|each|some|any|everything|nothing|something|anything|option|version)|[A-D])\b)",
+            r"all|one|none|each|some|any|everything|nothing|something|anything|option|version|plan|draft)|[A-D])\b)",
             value,
         )
         is None
@@ -131,7 +153,14 @@ def day(value: str) -> str:
     return f"{int(number)} {month[:3]}"
 
 
+def are_allergens(value: str) -> bool:
+    """What people are allergic to in earnest."""
+    parts = re.split(r",? and |, ", value)
+    return len(parts) <= 6 and all(is_short(part) and _ALLERGEN.search(part) for part in parts)
+
+
 def are_languages(value: str) -> bool:
+    value = value.title() if value.islower() or value.isupper() else value
     return re.fullmatch(rf"{_LANGUAGE}(?:(?:, |,? and ){_LANGUAGE})*", value) is not None
 
 

@@ -23,11 +23,12 @@ _QUOTED = re.compile(
 """Code, quotations, and lines that play another part."""
 
 _TAKEN_BACK = re.compile(
-    r"\b(?:kidding|jk|(?:not|isn't|wasn't) true|untrue|(?:just|only) (?:joking|testing)|"
+    r"\b(?:kidding|jk|april fools?|in my dreams|haha no|scratch that|i meant?|no,? wait|wait,? no|"
+    r"oops|(?:not|isn't|wasn't) true|untrue|(?:just|only) (?:joking|testing)|"
     r"i'm joking|a (?:joke|lie)|stimmt nicht|nicht wahr|pas vrai|no es verdad)\b|"
     r"but (?:then )?(?:i(?:'ve| have)? )?(?:\w+ )?"
     r"(?:(?:came|come|moved|went|gone) back|returned)\b|"
-    r"and (?:then )?(?:i )?left (?:again|in \d{4})|"
+    r"and (?:then )?(?:i )?left (?:again|in \d{4})|(?<!\w)/s(?!\w)|[\U0001f643\U0001f644]|"
     r"[,(\u2013\u2014-]\s*not[\s.!)]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -42,7 +43,9 @@ _TASK = (
     r"(?:write|draft|compose) (?:me )?(?:an?|the|this|some)|how (?:do|would|can) (?:you|i|we) say|"
     r"what(?:'s| is) wrong with|is (?:this|the following) (?:correct|right)|"
     r"what (?:does|do) (?:this|that|it|these) mean|add (?:an?|this|another|the) (?:sentence|line|"
-    r"paragraph|section|note|entry)|(?:tweet|e-?mail|message|dm|ping|notify) "
+    r"paragraph|section|note|entry)|let's (?:role-?play|play)|riddle|guess|testing|message from|"
+    r"(?:how )?does (?:this|that|it) sound|(?:this is |just )?a test|(?:fix|check) (?:the|my) "
+    r"(?:typos?|grammar|spelling|english)|(?:tweet|e-?mail|message|dm|ping|notify) "
     r"(?:this|that|it|him|her|them|the \w+|(?-i:[A-Z])\w+)|dear|user story|"
     r"examples?(?: sentences?)?\.|"
     r"übersetz\w*|korrigier\w*|traduis|traduisez|traduce|traduci"

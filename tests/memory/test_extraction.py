@@ -233,12 +233,14 @@ async def test_a_fallback_that_only_reads_is_not_believed() -> None:
 
 @pytest.mark.parametrize("filler", [" ", "\n", "\u201c", "'", "- ", "\u00ab", '"'])
 async def test_twice_the_text_takes_about_twice_the_time(filler: str) -> None:
-    def cpu(size: int) -> float:
-        before = time.process_time()
+    def once(size: int) -> float:
+        before = time.thread_time()
         around("I like tea" + (filler * size)[:size] + "x", "I like tea", "ann likes tea")
-        return time.process_time() - before
+        return time.thread_time() - before
 
-    cpu(1_000)
+    def cpu(size: int) -> float:
+        return min(once(size) for _ in range(3))  # something else may run between
+
     assert cpu(16_000) < 40 * max(cpu(2_000), 0.002)
 
 

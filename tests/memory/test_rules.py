@@ -103,6 +103,10 @@ def test_a_question_a_quotation_a_thought_or_another_person_is_left_alone(text: 
         ("I left Acme last year.", "Ann no longer works at Acme"),
         ("I'm a vegetarian now.", "Ann is vegetarian"),
         ("i live in lyon btw", "Ann lives in lyon"),
+        ("im allergic to peanuts and bees", "Ann is allergic to peanuts and bees"),
+        ("ALWAYS REPLY IN ENGLISH", "Ann asks: always answer in ENGLISH"),
+        ("Please always answer in French from now on, thanks", "Ann asks: always answer in French"),
+        ("I got laid off from Intel last week.", "Ann no longer works at Intel"),
         ("I live in the US", "Ann lives in the US"),
         ("I live in St. Louis.", "Ann lives in St. Louis"),
         ("I currently live in Lyon :)", "Ann lives in Lyon"),
@@ -222,6 +226,26 @@ def test_what_is_taken_back_is_not_kept(text: str) -> None:
         "I just moved to Python 3.11.",
         "I've just moved to Postgres.",
         "I just moved to Vercel.",
+        "i moved to spring",
+        "I moved to Paris in 2010 and to London in 2015",
+        "I just started working with Elixir",
+        "I quit my job last year to start Fennel",
+        "I was laid off in 2009 and it was rough",
+        "April fools! I quit my job",
+        "I love Mondays /s",
+        "I'm allergic to YAML",
+        "I can't stand up, the desk is broken",
+        "I'd prefer a call on Tuesday",
+        "I love my wife",
+        "Let's say my salary is 50k and I live in Austria.",
+        "Does this sound natural? I am 30 years old.",
+        "Fix the typos please. I live in Paris.",
+        "I work at Siemens. Scratch that, Bosch.",
+        "MY NAME IS NOT IN THE LIST",
+        "never use it tbh",
+        "remember that time we broke prod",
+        "I live in Confluence",
+        "I joined Webex as a guest",
         "I moved to Next.js",
         "I moved to Finance.",
         "I moved to Berlin for a week.",
@@ -332,11 +356,13 @@ def test_no_text_breaks_it_and_every_statement_is_about_the_speaker(text: str) -
 )
 @pytest.mark.parametrize("filler", [" ", "\t", "“", "'", "Paris to ", "my ", ", and "])
 def test_twice_the_text_takes_about_twice_the_time(pattern: str, filler: str) -> None:
-    def cpu(size: int) -> float:
+    def once(size: int) -> float:
         text = pattern.format((filler * size)[:size])
-        before = time.process_time()
+        before = time.thread_time()
         list(read(text))
-        return time.process_time() - before
+        return time.thread_time() - before
 
-    cpu(1_000)
+    def cpu(size: int) -> float:
+        return min(once(size) for _ in range(3))  # something else may run between
+
     assert cpu(16_000) < 40 * max(cpu(2_000), 0.002)
