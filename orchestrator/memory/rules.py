@@ -91,6 +91,7 @@ _TIMES = (
 _WHEN = rf"(?:,? (?:{_TIMES}))?"
 """Since when; not for how long."""
 _LATELY = rf"(?:,? (?!.*\b(?:\d{{4}}|years? ago)$)(?:{_TIMES}))?"
+"""The same, but not so long ago that it may have changed since."""
 _HELD = (
     r"(?:,? (?:since|as of|not|with my|"
     r"for (?:about |almost |nearly |over |more than |the (?:last|past) )?[\w-]+ "
@@ -101,7 +102,6 @@ _AND = (
     r"until)[a-z]).*)?"
 )
 """Something else about the same person, which is no second name."""
-
 
 _ORDERS = re.compile(
     r"(?:add|answer|ask|avoid|call|check|cite|commit|delete|explain|format|give|include|keep|"
@@ -214,7 +214,7 @@ _RULES = (
     ),
     _Rule(
         _said(
-            rf"(?:{_HAVE} {_JUST}(?:left|quit|lost) my job|i (?:was|got|have been|lost)"
+            rf"(?:{_HAVE} {_JUST}(?:left|quit|lost) my job|i (?:was|got|have been)"
             rf" (?:just |recently )?(?:fired|laid off|let go|made redundant)|"
             rf"{_I}{_ADVERB} (?:unemployed|between jobs|retired)|{_HAVE} {_JUST}retired){_LATELY}"
         ),
