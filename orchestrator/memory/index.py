@@ -43,6 +43,10 @@ _FEW = 5_000
 """Messages within a scope that are compared one by one."""
 
 
+_Counted = tuple[str, str, int | None]
+"""A table, a word in it, and `scored`: then it is counted less far."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """Which messages a search is about; None: any."""
@@ -92,7 +96,7 @@ class MessageIndex:
         database.migrate(SCHEMA)
         self._vectors: VectorSearch = vectors or StoredVectors(database, VECTORS)
         self._database = database
-        self._counts: dict[tuple[str, str], int] = {}
+        self._counts: dict[_Counted, int] = {}
         self._counted_at = 0
 
     def __len__(self) -> int:
@@ -246,11 +250,14 @@ class MessageIndex:
             return words, ()
         if not self._counted_at <= size <= _GROWN * self._counted_at:
             self._counts, self._counted_at = {}, size
-        counts = {word: self._count(table, word, int(_COMMON * size)) for word in words}
+        common = int(_COMMON * size)
+        if scored is not None:
+            common = min(common, 2 * scored)
+        counts = {word: self._count((table, word, scored), common) for word in words}
         telling: list[str] = []
         left = _SCORED * size if scored is None else scored
         for word in sorted(words, key=counts.__getitem__):
-            if counts[word] >= int(_COMMON * size) or (telling and counts[word] > left):
+            if counts[word] >= common or (telling and counts[word] > left):
                 break
             left -= counts[word]
             telling.append(word)
@@ -258,16 +265,17 @@ class MessageIndex:
             return telling, ()
         return telling, [word for word in words if word not in telling]
 
-    def _count(self, table: str, word: str, most: int) -> int:
+    def _count(self, counted: _Counted, most: int) -> int:
         """How many messages have the word, counted up to `most`."""
-        if (table, word) not in self._counts:
+        if counted not in self._counts:
+            table, word, _ = counted
             row = self._database.one(
                 f"SELECT COUNT(*) AS n FROM (SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT ?)",
                 match_any([word]),
                 most,
             )
-            self._counts[table, word] = row["n"] if row is not None else 0
-        return self._counts[table, word]
+            self._counts[counted] = row["n"] if row is not None else 0
+        return self._counts[counted]
 
     def _size(self) -> int:
         """The newest message's number, which is about how many there are."""

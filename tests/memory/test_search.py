@@ -270,3 +270,18 @@ def test_a_number_without_an_end_does_not_break_what_reads_the_message(past: Pas
     rows = past.database.all("SELECT json_extract(extra, '$.person') AS person FROM messages")
     assert [row["person"] for row in rows] == ["ann"]
     assert past.said.of_run("r")[0].extra["n"] == [None, 1]
+
+
+def test_a_search_nobody_asked_for_looks_at_few_messages(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.memory.index._LARGE", 50)
+    for number in range(200):
+        past.say(f"note {number} on the cello" + " and a harp" * (number % 40 == 0))
+    search = past.by_words()
+    few = {hit.message.text for hit in search.search("cello harp", most=50, scored=10)}
+    assert len(few) == 5
+    assert all("harp" in text for text in few)
+    assert len(search.search("cello harp", most=50)) == 5
+    newest = search.search("cello", most=3, scored=10)
+    assert newest[0].message.text.startswith("note 19")
