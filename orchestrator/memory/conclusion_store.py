@@ -134,7 +134,14 @@ class ConclusionStore:
                 kind, slot, value, change = read.kind, read.slot, read.value, read.change
             if change == "ends":
                 value = f"{_NO_MORE}{value}"
-            giving_way = self._giving_way(observer, observed, slot, value, change)
+            held = self._held(observer, observed, slot)
+            different = [
+                each for each, said in held.items() if not (said == value or _is_end(said))
+            ]
+            replaces = change == "replaces"
+            giving_way = [
+                each for each, said in held.items() if _gives_way(slot, said, value, replaces)
+            ]
             later = self._said_later(giving_way, at, sources)
             if not sure and (later is not None or not giving_way):
                 return None
@@ -142,13 +149,12 @@ class ConclusionStore:
             if known is not None:
                 again = self._reinforce(known, at, sources)
                 if again and change == "contradicts":  # which settles what was in doubt
-                    self.invalidate(self._different(observer, observed, slot, value), at, known)
+                    self.invalidate(different, at, known)
                 elif later is None:
                     self.invalidate(giving_way, at, known)
                 return known
             new = self._insert(observer, observed, text, level, kind, slot, value, by, at)
             self._attach(new, sources, premises)
-            different = self._different(observer, observed, slot, value)
             if read is not None and later is None:  # a model may have read an old message
                 later = self._said_later(different, at, sources)
             if later is not None:
@@ -474,25 +480,6 @@ class ConclusionStore:
                 found.append(row["id"])
         return min(found, default=None)
 
-    def _different(self, observer: str, observed: str, slot: str, value: str) -> Sequence[int]:
-        """The valid ones of the slot that say something else, but for what has ended."""
-        if not slot:
-            return []
-        held = self._held(observer, observed, slot)
-        return [
-            other for other, said in held.items() if said != value and not said.startswith(_NO_MORE)
-        ]
-
-    def _giving_way(
-        self, observer: str, observed: str, slot: str, value: str, change: Change
-    ) -> Sequence[int]:
-        """The valid ones of the slot that do not hold beside that value."""
-        if not slot:
-            return []
-        held = self._held(observer, observed, slot)
-        replaces = change == "replaces"
-        return [each for each, said in held.items() if _gives_way(slot, said, value, replaces)]
-
     def _twin(
         self, observer: str, observed: str, text: str, kind: Kind, sources: Collection[int]
     ) -> Any:
@@ -503,7 +490,7 @@ class ConclusionStore:
         rows = self._database.among(
             "SELECT c.* FROM conclusions c JOIN conclusion_sources s ON s.conclusion = c.id "
             f"WHERE c.observed IN ({', '.join('?' * len(names))}) AND c.observer = ? "
-            "AND c.slot <> '' AND s.message IN ({})",
+            "AND c.slot <> '' AND c.value NOT IN ('', 'yes', 'no') AND s.message IN ({})",
             sources,
             *names,
             observer,
@@ -517,7 +504,9 @@ class ConclusionStore:
         return None
 
     def _held(self, observer: str, observed: str, slot: str) -> Mapping[int, str]:
-        """The valid ones of the slot with their values."""
+        """The valid ones of the slot with their values; without a slot none."""
+        if not slot:
+            return {}
         names = self.peers.names(observed)
         rows = self._database.all(
             f"SELECT id, value FROM conclusions WHERE observed IN ({', '.join('?' * len(names))}) "
@@ -609,12 +598,15 @@ _OF_ONESELF = frozenset({"identity", "attribute"})
 """Kinds that a model does not keep apart."""
 
 
+def _is_end(value: str) -> bool:
+    return value.startswith(_NO_MORE)
+
+
 def _gives_way(slot: str, older: str, newer: str, replaces: bool) -> bool:
     """Whether the older value of the slot does not hold beside the newer one."""
-    if newer.startswith(_NO_MORE):
-        ended = newer.removeprefix(_NO_MORE)
-        return not older.startswith(_NO_MORE) and ends(slot, ended, older)
-    if older.startswith(_NO_MORE):
+    if _is_end(newer):
+        return not _is_end(older) and ends(slot, newer.removeprefix(_NO_MORE), older)
+    if _is_end(older):
         return ends(slot, older.removeprefix(_NO_MORE), newer)
     return replaces and older != newer
 

@@ -210,6 +210,15 @@ def test_a_model_ends_nothing_that_was_said_plainly(book: Notebook) -> None:
     assert list(book.card()) == ["IDENTITY: lives in Lyon"]
 
 
+def test_another_order_in_the_same_message_does_not_end_with_it(book: Notebook) -> None:
+    (never,) = book.hear("ann", "Never use tabs")
+    source = book.store.get([never])[never].sources
+    text = "ann wants no emojis"
+    book.store.add(ME, "ann", text, kind="instruction", by="m", at=START, sources=source)
+    book.hear("ann", "Always use tabs", days=1)
+    assert set(book.valid()) == {"ann asks: always use tabs", text}
+
+
 def test_what_a_model_reads_beside_a_rule_ends_with_it(book: Notebook) -> None:
     (sap,) = book.hear("ann", "I work at SAP as a developer")
     source = book.store.get([sap])[sap].sources
