@@ -21,8 +21,9 @@ from orchestrator.index import (
     rebuild_table,
     to_int8,
 )
+from orchestrator.memory.beliefs import Beliefs
 from orchestrator.memory.card import ORDER
-from orchestrator.memory.conclusion_store import VECTORS, ConclusionStore
+from orchestrator.memory.conclusion_store import VECTORS
 from orchestrator.memory.conversations import storable
 from orchestrator.memory.search import fused
 from orchestrator.memory.user_model import Conclusion
@@ -44,7 +45,7 @@ _NOT = re.compile(r"\b(?:not|no|never|nor|without|cannot)\b|n[\u2019']t\b")
 _TELLING = re.compile(r"\b\d[\w.,:/-]*|\b[A-ZÀ-Þ]\w+|[^\x00-\u024f\s]+")
 
 
-class Conclusions(ConclusionStore):
+class Conclusions(Beliefs):
     """All that is done with conclusions. Methods may be called from any thread."""
 
     def __init__(self, database: Database, embed: Embed | None = None) -> None:
